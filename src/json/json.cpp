@@ -1,0 +1,132 @@
+#include "json/json.hpp"
+
+#include <cjson/cJSON.h>
+
+#include <cmath>
+#include <utility>
+
+namespace nightdrop {
+namespace {
+
+constexpr double integer_max = 9007199254740992.0;  // 2^53
+
+// RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF.
+bool is_utf8(std::string_view text) {
+  std::size_t i = 0;
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+  while (i < text.size()) {
+    const unsigned char lead = byte(i);
+    if (lead == 0) return false;
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
+    const std::size_t more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+    if (lead < 0xC2 || lead > 0xF4 || i + more >= text.size()) return false;
+    for (std::size_t k = 1; k <= more; ++k) {
+      if ((byte(i + k) & 0xC0) != 0x80) return false;
+    }
+    const unsigned char second = byte(i + 1);
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
+        (lead == 0xF4 && second > 0x8F)) {
+      return false;
+    }
+    i += more + 1;
+  }
+  return true;
+}
+
+std::string take(char* printed) {
+  if (printed == nullptr) std::abort();  // out of memory
+  std::string text(printed);
+  cJSON_free(printed);
+  return text;
+}
+
+}  // namespace
+
+bool JsonView::is_null() const { return cJSON_IsNull(node_) != 0; }
+bool JsonView::is_object() const { return cJSON_IsObject(node_) != 0; }
+bool JsonView::is_array() const { return cJSON_IsArray(node_) != 0; }
+bool JsonView::is_string() const { return cJSON_IsString(node_) != 0; }
+bool JsonView::is_bool() const { return cJSON_IsBool(node_) != 0; }
+bool JsonView::is_integer() const {
+  return cJSON_IsNumber(node_) != 0 && std::trunc(node_->valuedouble) == node_->valuedouble &&
+         std::abs(node_->valuedouble) <= integer_max;
+}
+
+std::optional<std::string_view> JsonView::string() const {
+  if (!is_string()) return std::nullopt;
+  return std::string_view(node_->valuestring);
+}
+std::optional<std::int64_t> JsonView::integer() const {
+  if (!is_integer()) return std::nullopt;
+  return static_cast<std::int64_t>(node_->valuedouble);
+}
+std::optional<bool> JsonView::boolean() const {
+  if (!is_bool()) return std::nullopt;
+  return cJSON_IsTrue(node_) != 0;
+}
+
+JsonView JsonView::operator[](std::string_view key) const {
+  if (!is_object()) return {};
+  for (const cJSON* child = node_->child; child != nullptr; child = child->next) {
+    if (key == child->string) return JsonView(child);
+  }
+  return {};
+}
+std::vector<JsonView> JsonView::items() const {
+  std::vector<JsonView> all;
+  if (!is_array() && !is_object()) return all;
+  for (const cJSON* child = node_->child; child != nullptr; child = child->next) all.emplace_back(child);
+  return all;
+}
+std::string_view JsonView::key() const {
+  return node_ != nullptr && node_->string != nullptr ? std::string_view(node_->string) : std::string_view();
+}
+std::size_t JsonView::size() const { return items().size(); }
+std::string JsonView::dump() const { return node_ == nullptr ? "null" : take(cJSON_PrintUnformatted(node_)); }
+std::string JsonView::dump_pretty() const { return node_ == nullptr ? "null" : take(cJSON_Print(node_)); }
+Json JsonView::copy() const { return node_ == nullptr ? Json::null() : Json(cJSON_Duplicate(node_, 1)); }
+
+Result<Json> Json::parse(std::string_view text) {
+  if (!is_utf8(text) || text.find("\\u0000") != std::string_view::npos) {
+    return failure(Errc::Malformed, "the text is not UTF-8, or holds NUL");
+  }
+  const char* end = nullptr;
+  cJSON* node = cJSON_ParseWithLengthOpts(text.data(), text.size(), &end, 0);
+  if (node == nullptr) return failure(Errc::Malformed, "the text is not JSON");
+  Json document(node);
+  const std::string_view rest = text.substr(static_cast<std::size_t>(end - text.data()));
+  if (rest.find_first_not_of(" \t\r\n") != std::string_view::npos) {
+    return failure(Errc::Malformed, "something follows the JSON document");
+  }
+  return document;
+}
+
+Json Json::object() { return Json(cJSON_CreateObject()); }
+Json Json::array() { return Json(cJSON_CreateArray()); }
+Json Json::null() { return Json(cJSON_CreateNull()); }
+Json Json::string(std::string_view value) { return Json(cJSON_CreateString(std::string(value).c_str())); }
+Json Json::integer(std::int64_t value) { return Json(cJSON_CreateNumber(static_cast<double>(value))); }
+Json Json::boolean(bool value) { return Json(cJSON_CreateBool(value ? 1 : 0)); }
+
+Json::Json(Json&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
+Json& Json::operator=(Json&& other) noexcept {
+  std::swap(node_, other.node_);
+  return *this;
+}
+Json::~Json() { cJSON_Delete(node_); }
+
+Json& Json::set(std::string_view key, Json value) {
+  const std::string name(key);
+  cJSON_DeleteItemFromObjectCaseSensitive(node_, name.c_str());
+  cJSON_AddItemToObject(node_, name.c_str(), std::exchange(value.node_, nullptr));
+  return *this;
+}
+Json& Json::push(Json value) {
+  cJSON_AddItemToArray(node_, std::exchange(value.node_, nullptr));
+  return *this;
+}
+
+}  // namespace nightdrop
