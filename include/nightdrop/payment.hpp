@@ -27,6 +27,9 @@ struct Amount {
   Currency currency{};
 };
 
+// A not_before that never comes by itself and that release_backoff() leaves alone.
+inline constexpr UtcMs held = INT64_MAX;
+
 inline constexpr std::int64_t amount_max = 99'999'999;
 
 enum class Status : std::uint8_t {
@@ -133,6 +136,7 @@ struct Payment {
   std::optional<std::int64_t> max_offline_amount;
   UtcMs created_at{0};
   std::string original_payment;  // of a refund: the payment it gives back; may be empty
+  std::int64_t refunded_amount{0};  // of a payment: what its refunds give back so far
 
   std::optional<CardSummary> card;
   std::optional<Envelope> envelope;  // erased in the commit of the final answer
@@ -149,7 +153,7 @@ struct Payment {
   std::optional<UtcMs> stored_at;
   std::optional<UtcMs> deadline;
   std::string offline_reference;  // 10 characters, no 0 O 1 I
-  bool limit_excepted{false};
+  bool may_store{false};              // the card rules allow storing it, should the online attempt's outcome stay unknown
 
   // Forwarding.
   bool sent{false};             // a first byte may have left the box
@@ -158,7 +162,7 @@ struct Payment {
   std::optional<UtcMs> last_attempt_at;
   std::optional<Route> last_attempt_route;
   AttemptOutcome last_attempt_outcome{AttemptOutcome::None};
-  UtcMs not_before{0};          // next attempt not before
+  UtcMs not_before{0};          // next attempt not before; `held` (below): not until somebody decides
   bool ask_status{false};       // the next attempt asks (GET) instead of sending
   std::uint64_t time_epoch{0};  // which spell of the clock the times above were taken in
   std::uint64_t sync_id{0};     // the sync run that got the final answer
