@@ -111,8 +111,8 @@ inline std::string rfc3339(UtcMs time) {
 // Requires: |offset_minutes| < 1440. Ensures: whole seconds; what is less is cut.
 inline std::string rfc3339_local(UtcMs time, int offset_minutes) {
   std::int64_t millisecond = 0;
-  const UtcMs held = std::clamp(time, time_text_detail::first_ms, time_text_detail::last_ms);
-  std::string text = time_text_detail::date_and_time(held + UtcMs{offset_minutes} * 60'000, millisecond);
+  const UtcMs in_range = std::clamp(time, time_text_detail::first_ms, time_text_detail::last_ms);
+  std::string text = time_text_detail::date_and_time(in_range + UtcMs{offset_minutes} * 60'000, millisecond);
   const int size = offset_minutes < 0 ? -offset_minutes : offset_minutes;
   text += offset_minutes < 0 ? '-' : '+';
   time_text_detail::append_digits(text, size / 60, 2);
