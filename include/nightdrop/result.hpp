@@ -83,7 +83,7 @@ inline void nightdrop::assertion_failed(const char* condition, const char* file,
 // Leaves the function with the error of an expression that failed; for Results whose value is not needed.
 #define ND_TRY(expression)                                              \
   do {                                                                  \
-    if (auto nd_try_result = (expression); !nd_try_result) {            \
+    if (auto&& nd_try_result = (expression); !nd_try_result) {          \
       return std::unexpected(nd_try_result.error());                    \
     }                                                                   \
   } while (false)
