@@ -1,0 +1,26 @@
+// The amount at risk over time, as a small chart of blocks.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "report/text.hpp"
+
+namespace nightdrop::report {
+
+// What was stored and not authorized from a time on, until the next point.
+struct ExposurePoint {
+  UtcMs at{0};
+  std::int64_t amount{0};  // minor units
+};
+
+// Draws the points from the first one's time until `until`: the peak of each column, so that no spike is lost.
+// Requires: points in the order of time. Ensures: at most style.width columns; `height` rows and two for the time.
+// Nothing but a sentence when there are no points.
+std::string exposure_chart(std::span<const ExposurePoint> points, UtcMs until, std::string_view currency,
+                           const Style& style, std::size_t height = 6);
+
+}  // namespace nightdrop::report
