@@ -1,0 +1,102 @@
+// The sub-commands of `nightdrop-provision policy`; see policy_commands.hpp.
+#include "keys/policy_commands.hpp"
+
+#include "config/fields.hpp"
+#include "config/policy_json.hpp"
+#include "keys/certificates.hpp"
+#include "keys/files.hpp"
+#include "keys/pin_prompt.hpp"
+#include "keys/policy_document.hpp"
+#include "nightdrop/time_text.hpp"
+
+namespace nightdrop::keys {
+namespace {
+
+// PCI DSS 4.0.1, 10.5.1: audit logs are kept for twelve months.
+constexpr std::int64_t audit_days_min = 365;
+
+std::vector<std::string> warnings(const Policy& policy, UtcMs now) {
+  std::vector<std::string> all;
+  if (policy.valid_until <= now) all.emplace_back("valid_until: is past; no payment is taken offline under it");
+  if (policy.valid_from > now) all.emplace_back("valid_from: is still to come");
+  if (policy.retention_days < audit_days_min)
+    all.emplace_back("retention_days: audit logs are kept for 365 days at least");
+  if (policy.currencies.empty()) all.emplace_back("currencies: none; no payment is taken offline");
+  return all;
+}
+
+}  // namespace
+
+Outcome<Made> policy_defaults() {
+  Made made;
+  made.json = default_policy();
+  made.text = made.json.view().dump_pretty() + "\n";
+  return Outcome<Made>(std::move(made));
+}
+
+Outcome<Made> policy_check(const std::string& file, const std::string& signer_file, UtcMs now) {
+  const auto document = read_file(file);
+  if (!document) return std::unexpected(document.error());
+  const auto policy = check_policy(*document, file);
+  if (!policy) return std::unexpected(policy.error());
+  if (!signer_file.empty()) {
+    const auto signer = read_file(signer_file);
+    if (!signer) return std::unexpected(signer.error());
+    const auto signature = read_file(file + ".sig");
+    const auto loaded = load_policy(*document, signature.value_or(""), *signer, 0, verify_signature);
+    if (!loaded) return refuse(Exit::Data, file + ": " + loaded.error().message);
+  }
+  Made made;
+  made.text = file + ": version " + std::to_string(policy->version) + " of " + policy->merchant_id + ", valid until " +
+              rfc3339(policy->valid_until) + (signer_file.empty() ? "" : ", signed") + "\n";
+  Json list = Json::array();
+  for (const std::string& warning : warnings(*policy, now)) {
+    made.text += "  note: " + warning + "\n";
+    list.push(Json::string(warning));
+  }
+  made.json.set("policy", file)
+      .set("version", policy->version)
+      .set("merchant_id", policy->merchant_id)
+      .set("valid_from", rfc3339(policy->valid_from))
+      .set("valid_until", rfc3339(policy->valid_until))
+      .set("signature_checked", !signer_file.empty())
+      .set("warnings", std::move(list));
+  return Outcome<Made>(std::move(made));
+}
+
+Outcome<Made> policy_sign(const std::string& key_file, const std::string& in, const std::string& out) {
+  const auto document = read_file(in);
+  if (!document) return std::unexpected(document.error());
+  const auto policy = check_policy(*document, in);
+  if (!policy) return std::unexpected(policy.error());
+  const auto pem = read_secret_file(key_file);
+  if (!pem) return std::unexpected(pem.error());
+  const auto key = PrivateKey::from_pem(pem->view());
+  if (!key) return refuse(Exit::Data, key_file + ": " + key.error().text);
+  if (auto written = write_signed(out, *document, *key); !written) return std::unexpected(written.error());
+  Made made;
+  made.text = out + ": version " + std::to_string(policy->version) + ", signed in " + out + ".sig\n";
+  made.json.set("policy", out).set("signature", out + ".sig").set("version", policy->version);
+  return Outcome<Made>(std::move(made));
+}
+
+Outcome<Made> policy_add_approver(const std::string& file, const std::string& id, bool replace) {
+  const auto document = read_file(file);
+  if (!document) return std::unexpected(document.error());
+  if (!config::only(id, config::id_characters) || id.size() > 64) {
+    return refuse(Exit::Data, "an approver's id has 1 to 64 letters, digits, _ . or -");
+  }
+  const auto pin = read_pin();
+  if (!pin) return std::unexpected(pin.error());
+  const auto approver = make_approver(id, pin->view());
+  if (!approver) return std::unexpected(approver.error());
+  const auto text = with_approver(*document, *approver, replace);
+  if (!text) return refuse(text.error().exit, file + ": " + text.error().message);
+  if (auto written = write_file(file, *text); !written) return std::unexpected(written.error());
+  Made made;
+  made.text = file + ": approver " + id + " is in; sign the policy again, with a higher version\n";
+  made.json.set("policy", file).set("approver", id);
+  return Outcome<Made>(std::move(made));
+}
+
+}  // namespace nightdrop::keys
