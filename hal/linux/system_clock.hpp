@@ -38,7 +38,7 @@ class SystemdWatchdog final : public Watchdog {
   SystemdWatchdog(const SystemdWatchdog&) = delete;
   SystemdWatchdog& operator=(const SystemdWatchdog&) = delete;
 
-  // Sends WATCHDOG=1 where the supervisor asked for it, at most once each interval().
+  // Sends WATCHDOG=1 where the supervisor asked for it, at most twice each interval().
   void feed() override;
   // READY=1: the service takes connections.
   void notify_ready();
