@@ -42,7 +42,7 @@ class SecretText {
 std::array<std::uint8_t, 4> derivation_id(std::string_view serial_number) {
   std::uint32_t number = 0;
   const std::string_view rest = serial_number.starts_with("ND") ? serial_number.substr(2) : std::string_view();
-  if (!rest.empty() && rest.size() <= 9 && rest.find_first_not_of("0123456789") == std::string_view::npos) {
+  if (rest.size() == 6 && rest.find_first_not_of("0123456789") == std::string_view::npos) {
     number = static_cast<std::uint32_t>(std::stoul(std::string(rest)));
   } else {
     const Digest digest = sha256(bytes_of(serial_number));

@@ -2,7 +2,9 @@
 // first file is touched; nightdrop.json comes last.
 #include "keys/development_reader.hpp"
 
+#include <algorithm>
 #include <array>
+#include <functional>
 #include <system_error>
 
 #include <unistd.h>
@@ -89,6 +91,11 @@ Outcome<void> check_folder(const DevelopmentOptions& options) {
   if (!fs::is_directory(status)) return refuse(Exit::CannotCreate, options.folder.string() + ": is no folder");
   const bool empty = fs::is_empty(options.folder, error);
   if (error) return refuse(Exit::CannotCreate, options.folder.string() + ": " + error.message());
+  // A daemon holds its vault locked; to take the folder away under it would lose what it has stored.
+  const auto vault = FileKeyVault::open(options.folder / "vault", [](std::function<void()>) {});
+  if (!vault && vault.error().code == Errc::Busy) {
+    return refuse(Exit::CannotCreate, options.folder.string() + ": is in use by a running nightdropd");
+  }
   if (empty || options.force || fs::exists(options.folder / mark_file, error)) return {};
   return refuse(
       Exit::CannotCreate,

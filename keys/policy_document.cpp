@@ -43,8 +43,14 @@ bool fill(Json& document, UtcMs now) {
 }  // namespace
 
 Json default_policy() {
-  Json document = policy_json(Policy{});
-  document.set("valid_from", nullptr).set("valid_until", nullptr).set("merchant_id", nullptr).set("ceiling", nullptr);
+  const Json defaults = policy_json(Policy{});
+  Json document = Json::object();
+  for (const JsonView member : defaults.view().items()) {
+    const std::string_view key = member.key();
+    const bool gap = key == "valid_from" || key == "valid_until" || key == "merchant_id";
+    document.set(key, gap ? Json::null() : member.copy());
+  }
+  document.set("ceiling", nullptr);
   return document;
 }
 

@@ -253,6 +253,17 @@ TEST_F(Dev, is_made_anew_in_its_own_folder_and_refused_in_anothers) {
   EXPECT_TRUE(fs::exists(foreign + "/nightdrop.json"));
 }
 
+TEST_F(Dev, a_folder_in_use_is_left_alone) {
+  ASSERT_EQ(dev().exit_code, 0);
+  const auto first = key("bdk");
+  const auto held_by_a_daemon = vault();
+  ASSERT_NE(held_by_a_daemon, nullptr);
+  const Ended refused = dev({"--force"});
+  EXPECT_EQ(refused.exit_code, 73);
+  EXPECT_NE(refused.err.find("in use"), std::string::npos) << refused.err;
+  EXPECT_EQ(key("bdk"), first);
+}
+
 TEST_F(Dev, a_moved_folder_is_still_a_reader) {
   ASSERT_EQ(dev().exit_code, 0);
   const std::string moved = scratch_ / "moved";
