@@ -115,11 +115,12 @@ Decision decide_offline(const Policy& policy, const Payment& payment, const Card
                         const ClockState& clock) {
   if (const auto no = refuse_card(policy, facts)) return *no;
   if (const auto no = refuse_reader(policy, exposure, clock)) return *no;
-  if (payment.card) {
+  const bool card_was_read = payment.card && payment.original_payment.empty();
+  if (card_was_read) {
     if (const auto no = refuse_card_offline(policy, payment, facts, exposure, clock)) return *no;
   }
   if (const auto no = refuse_amount(policy, payment, exposure)) return *no;
-  if (payment.card) {
+  if (card_was_read) {
     if (const auto no = refuse_card_caps(policy, payment, exposure)) return *no;
   }
   const CurrencyLimits& limits = policy.currencies.at(payment.currency);

@@ -1,0 +1,287 @@
+#include "terminal/books.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+
+#include "engine/settle.hpp"
+#include "nightdrop/encoding.hpp"
+#include "nightdrop/time_text.hpp"
+#include "nightdrop/words.hpp"
+#include "report/objects.hpp"
+
+namespace nightdrop::terminal {
+namespace {
+constexpr std::uint64_t checkpoint_every = 1'000;
+}
+
+Books::Books(const Ports& ports, const Policy& policy, const Settings& settings)
+    : ports_(ports), policy_(policy), settings_(settings), boot_id_(ports.clock.boot_id()) {}
+
+Result<void> Books::open() {
+  ND_TRY(load_state());
+  ND_TRY(ports_.vault.resume_after(state_.dukpt_counter, ports_.store.health().was_lost));
+  const engine::TimeMemory memory{state_.time_high, state_.boot_id, state_.mono_ms, state_.clock_trusted,
+                                  state_.untrusted_for_ms};
+  time_.emplace(memory, boot_id_, reading(), policy_.valid_from);
+  was_trusted_ = state_.clock_trusted;
+  const auto points = ports_.store.last_event();
+  if (!points) return std::unexpected(points.error());
+  last_checkpoint_ = points->seq - points->seq % checkpoint_every;
+  return {};
+}
+
+Result<void> Books::load_state() {
+  auto state = ports_.store.device_state();
+  if (!state) return std::unexpected(state.error());
+  state_ = std::move(*state);
+  return {};
+}
+
+// --- time ---
+
+engine::TimeReading Books::reading() const {
+  const hal::WallReading wall = ports_.clock.wall();
+  return {ports_.clock.monotonic().count(), wall.utc_ms, wall.trusted};
+}
+
+UtcMs Books::now() { return time_->now(reading()); }
+
+engine::ClockState Books::clock() {
+  const engine::TimeReading read = reading();
+  const UtcMs at = time_->now(read);
+  return {at, time_->trusted(), time_->untrusted_for_ms(read)};
+}
+
+void Books::server_time(UtcMs time) {
+  time_->correct(time, reading());
+  watch_clock();
+}
+
+void Books::watch_clock() {
+  const UtcMs at = now();
+  const bool trusted = time_->trusted();
+  const std::int64_t moved_ms = time_->take_correction();
+  if (trusted == was_trusted_ && moved_ms == 0) return;
+  const auto written = write([&]() -> Result<void> {
+    // Times of the untrusted spell were measured on a clock that was off by this much.
+    if (moved_ms != 0) ND_TRY(ports_.store.shift_times(state_.time_epoch, moved_ms));
+    ++state_.time_epoch;
+    if (trusted) return {};
+    return journal("clock.untrusted", std::move(Json::object().set("since", rfc3339(at)).set("stored_payments_allowed_s", policy_.untrusted_clock_s)));
+  });
+  if (written) was_trusted_ = trusted;
+}
+
+// --- the turn ---
+
+Result<void> Books::begin_decision() {
+  ND_TRY(ports_.store.begin());
+  return ports_.store.mark();
+}
+
+void Books::undo_decision() {
+  if (!ports_.store.rollback_to_mark()) ports_.store.rollback();
+}
+
+Result<void> Books::write(const std::function<Result<void>()>& decision) {
+  ND_TRY(begin_decision());
+  auto done = decision();
+  if (!done) undo_decision();
+  return done;
+}
+
+Result<void> Books::write_state() {
+  const engine::TimeMemory memory = time_->memory(reading());
+  state_.time_high = memory.high;
+  state_.boot_id = memory.boot_id;
+  state_.mono_ms = memory.mono_ms;
+  state_.clock_trusted = memory.trusted;
+  state_.untrusted_for_ms = memory.untrusted_for_ms;
+  state_.dukpt_counter = ports_.vault.counter();
+  return ports_.store.put_device_state(state_);
+}
+
+bool Books::finish_turn() {
+  bool durable = true;
+  if (ports_.store.in_turn()) {
+    Result<void> committed = write_state();
+    if (committed) committed = ports_.store.commit();
+    if (!committed) {
+      durable = false;
+      ports_.store.rollback();
+      // What the disk holds is unknown until it is read again; then memory follows it.
+      if (ports_.store.reopen()) (void)load_state();
+    }
+  }
+  const bool told = durable && journalled_;
+  journalled_ = false;
+  std::vector<Effect> effects = std::move(effects_);
+  effects_.clear();
+  for (const Effect& effect : effects) effect(durable);
+  if (told && events_told_) events_told_();
+  return durable;
+}
+
+// --- writes ---
+
+Result<void> Books::save(Payment& payment) {
+  engine::set_exposure(payment);
+  if (payment.stored_at && payment.time_epoch == 0) payment.time_epoch = state_.time_epoch;
+  return ports_.store.put(payment);
+}
+
+// What a refund gives back is kept with the payment it refunds, so that no two refunds give back more than was paid.
+Result<void> Books::count_refund(const Payment& refund) {
+  const auto gives_back = [](const Payment& row) {
+    return row.status == Status::Declined || row.status == Status::Canceled || row.status == Status::RequiresPaymentMethod
+               ? 0
+               : row.amount;
+  };
+  const auto row = ports_.store.find(refund.id);
+  if (!row) return std::unexpected(row.error());
+  const std::int64_t change = gives_back(refund) - (*row ? gives_back(**row) : 0);
+  if (change == 0) return {};
+  auto original = ports_.store.find(refund.original_payment);
+  if (!original) return std::unexpected(original.error());
+  if (!*original) return {};
+  (*original)->refunded_amount += change;
+  return save(**original);
+}
+
+Result<void> Books::record(Payment& payment) {
+  if (payment.kind == ObjectKind::Refund && !payment.original_payment.empty()) ND_TRY(count_refund(payment));
+  ND_TRY(save(payment));
+  return journal("payment_intent." + std::string(word(payment.status)), report::payment_json(payment));
+}
+
+Result<void> Books::journal(std::string_view type, Json data) {
+  const auto event = ports_.store.append(type, rfc3339(now()), data.dump());
+  if (!event) return std::unexpected(event.error());
+  journalled_ = true;
+  if (event->seq >= last_checkpoint_ + checkpoint_every) return checkpoint();
+  return {};
+}
+
+Result<void> Books::checkpoint() {
+  const auto head = ports_.store.last_event();
+  if (!head) return std::unexpected(head.error());
+  if (head->seq == 0) return {};
+  const std::string message = "nightdrop-checkpoint\n" + settings_.merchant.serial_number + "\n" +
+                              std::to_string(head->seq) + "\n" + hex(head->hash, false);
+  const auto signature =
+      ports_.vault.sign({reinterpret_cast<const std::uint8_t*>(message.data()), message.size()});
+  if (!signature) return std::unexpected(signature.error());
+  last_checkpoint_ = head->seq;
+  return ports_.store.add_checkpoint({head->seq, head->hash, *signature});
+}
+
+Result<void> Books::audit_refusal(const Payment& payment, PosCode code) {
+  Json data = Json::object();
+  data.set("id", payment.id).set("merchant_reference", payment.merchant_reference).set("amount", payment.amount);
+  data.set("currency", payment.currency.view()).set("code", word(code));
+  return journal("audit.refused", std::move(data));
+}
+
+Result<engine::Exposure> Books::exposure(const Payment& payment) {
+  const auto totals = ports_.store.totals();
+  if (!totals) return std::unexpected(totals.error());
+  engine::Exposure exposure;
+  exposure.count = totals->count;
+  exposure.oldest_stored_at = totals->oldest_stored_at;
+  exposure.fallbacks = state_.fallbacks_in_spell;
+  if (const auto found = totals->by_currency.find(payment.currency); found != totals->by_currency.end()) {
+    exposure.payments = found->second.payments;
+    exposure.refunds = found->second.refunds;
+  }
+  if (payment.card && !payment.card->fingerprint.empty()) {
+    const auto card = ports_.store.card_totals(payment.card->fingerprint, payment.currency);
+    if (!card) return std::unexpected(card.error());
+    exposure.card_total = card->total;
+    exposure.card_count = card->count;
+  }
+  if (payment.counted) {
+    (payment.kind == ObjectKind::Refund ? exposure.refunds : exposure.payments) -= payment.exposure;
+    exposure.count -= 1;
+    if (payment.kind == ObjectKind::PaymentIntent && payment.card) {
+      exposure.card_total -= payment.exposure;
+      exposure.card_count -= 1;
+    }
+  }
+  return exposure;
+}
+
+Result<void> Books::report_limits(const engine::Exposure& before, const Payment& added) {
+  const auto limits = policy_.currencies.find(added.currency);
+  if (limits == policy_.currencies.end()) return {};
+  const auto check = [&](const char* name, std::int64_t was, std::int64_t is, std::int64_t cap, bool money) -> Result<void> {
+    const auto tell = [&](const char* type) {
+      Json data = Json::object();
+      data.set("limit", name);
+      if (money) {
+        data.set("currency", added.currency.view());
+      } else {
+        data.set("currency", nullptr);
+      }
+      data.set("used", is).set("cap", cap);
+      return journal(type, std::move(data));
+    };
+    if (was < cap && is >= cap) return tell("limit.reached");
+    if (was * 5 < cap * 4 && is * 5 >= cap * 4) return tell("limit.near");
+    return {};
+  };
+  if (added.kind == ObjectKind::Refund) {
+    ND_TRY(check("refund_total", before.refunds, before.refunds + added.amount, limits->second.refund_total, true));
+  } else {
+    ND_TRY(check("device_total", before.payments, before.payments + added.amount, limits->second.device_total, true));
+  }
+  return check("device_count", before.count, before.count + 1, policy_.device_count, false);
+}
+
+// --- numbers ---
+
+std::uint64_t Books::random() {
+  std::array<std::uint8_t, 8> bytes{};
+  entropy_failed_ = !ports_.entropy.fill(bytes);
+  std::uint64_t value = 0;
+  for (const std::uint8_t byte : bytes) value = value << 8 | byte;
+  return value;
+}
+
+std::string Books::new_payment_id() {
+  // RFC 9562, 5.7: 48 bits of Unix time in ms, version 7, variant 10, the rest random.
+  std::array<std::uint8_t, 16> uuid{};
+  entropy_failed_ = !ports_.entropy.fill(uuid);
+  const auto time = static_cast<std::uint64_t>(now());
+  for (std::size_t i = 0; i < 6; ++i) uuid[i] = static_cast<std::uint8_t>(time >> (8 * (5 - i)));
+  uuid[6] = static_cast<std::uint8_t>(0x70 | (uuid[6] & 0x0F));
+  uuid[8] = static_cast<std::uint8_t>(0x80 | (uuid[8] & 0x3F));
+  return "pi_" + hex(uuid, false);
+}
+
+std::string Books::new_offline_reference() {
+  constexpr std::string_view letters = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";  // no 0 O 1 I
+  std::uint64_t bits = random();
+  std::string reference;
+  for (int i = 0; i < 10; ++i, bits >>= 5) reference.push_back(letters[bits & 31]);
+  return reference;
+}
+
+void Books::identify_message(Payment& payment) {
+  using namespace std::chrono;
+  const UtcMs at = now();
+  state_.stan = state_.stan % 999'999 + 1;
+  payment.stan = state_.stan;
+  const sys_time<milliseconds> utc{milliseconds(at)};
+  const year_month_day date{floor<days>(utc)};
+  const auto day_of_year = (floor<days>(utc) - sys_days(date.year() / January / 1)).count() + 1;
+  const auto hour = duration_cast<hours>(utc - floor<days>(utc)).count();
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "%01d%03d%02d%06u", static_cast<int>(date.year()) % 10,
+                static_cast<int>(day_of_year), static_cast<int>(hour), payment.stan);
+  payment.retrieval_reference_number = text.data();
+  payment.local_transaction_time = rfc3339_local(at, settings_.utc_offset_minutes);
+}
+
+}  // namespace nightdrop::terminal

@@ -1,0 +1,121 @@
+// The books: every write of the terminal goes through here, with the time it is written at. One turn of the loop is one
+// transaction; effects (replies, requests, prompts) wait in it and run when it is durable, or are told that it is lost.
+// A decision inside the turn is all or nothing. Counters that live in memory (engine time, STAN, DUKPT) are written in
+// the same commit as what they were spent on.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/offline_rules.hpp"
+#include "engine/time_keeper.hpp"
+#include "json/json.hpp"
+#include "nightdrop/policy.hpp"
+#include "terminal/pos_error.hpp"
+#include "terminal/ports.hpp"
+
+namespace nightdrop::terminal {
+
+class Books {
+ public:
+  using Effect = std::function<void(bool durable)>;
+
+  Books(const Ports& ports, const Policy& policy, const Settings& settings);
+
+  // Reads the device's state and takes up its time. Call once, before anything else.
+  Result<void> open();
+
+  // --- time ---
+  UtcMs now();
+  engine::ClockState clock();
+  std::int64_t mono_ms() const { return ports_.clock.monotonic().count(); }
+  const std::string& boot_id() const { return boot_id_; }
+  // The acquirer said what time it is.
+  void server_time(UtcMs time);
+  // Notices a clock that lost or regained trust and journals it; moves times that were taken on a wrong clock.
+  void watch_clock();
+
+  // --- the turn ---
+  // Runs `decision` inside the turn: a Result<PosResult<T>>-returning callable. An Error undoes what it wrote.
+  template <class T, class Decision>
+  PosResult<T> decide(Decision&& decision) {
+    if (auto opened = begin_decision(); !opened) return std::unexpected(store_error(opened.error()));
+    Result<PosResult<T>> result = decision();
+    if (result) return std::move(*result);
+    undo_decision();
+    return std::unexpected(store_error(result.error()));
+  }
+  // As decide(), where nobody waits for the outcome.
+  Result<void> write(const std::function<Result<void>()>& decision);
+  // Runs when the turn has ended: durable, or lost.
+  void then(Effect effect) { effects_.push_back(std::move(effect)); }
+  // A reply that must not leave before what it says is on the disk.
+  template <class T>
+  void reply(const Reply<T>& to, PosResult<T> value) {
+    then([to, value = std::move(value)](bool durable) mutable {
+      if (durable) return to(std::move(value));
+      to(std::unexpected(store_error(Error{Errc::Io, 0, ""})));
+    });
+  }
+  // Commits and runs the effects. False when the commit failed: the store was opened anew and memory must follow it.
+  bool finish_turn();
+  bool pending() const { return !effects_.empty() || ports_.store.in_turn(); }
+
+  // --- writes; only inside a decision ---
+  Result<void> save(Payment& payment);
+  // save(), and the event payment_intent.<its status>.
+  Result<void> record(Payment& payment);
+  Result<void> journal(std::string_view type, Json data);
+  // A refusal: in the audit log, sent to nobody.
+  Result<void> audit_refusal(const Payment& payment, PosCode code);
+  // limit.near and limit.reached, when `before` and `after` lie on either side.
+  Result<void> report_limits(const engine::Exposure& before, const Payment& added);
+  // What the rules look at; the payment itself, if it is counted already, left out.
+  Result<engine::Exposure> exposure(const Payment& payment);
+
+  // --- numbers ---
+  std::string new_payment_id();
+  std::string new_offline_reference();
+  std::uint64_t random();
+  // Fixes what identifies the message to the host: STAN, RRN, local time (ISO 8583 DE11, DE37, DE12/13).
+  void identify_message(Payment& payment);
+  void count_fallback() { ++state_.fallbacks_in_spell; }
+  // An offline spell ends when the queue is empty and a path is up.
+  void end_spell() { state_.fallbacks_in_spell = 0; }
+  Result<void> checkpoint();  // signs the journal's head
+  bool offline_spell_counts() const { return state_.fallbacks_in_spell != 0; }
+
+  // Called after each durable turn that journalled something.
+  void on_events(std::function<void()> told) { events_told_ = std::move(told); }
+
+  const Policy& policy() const { return policy_; }
+  const Settings& settings() const { return settings_; }
+  const Ports& ports() const { return ports_; }
+  bool entropy_failed() const { return entropy_failed_; }
+
+ private:
+  engine::TimeReading reading() const;
+  Result<void> count_refund(const Payment& refund);
+  Result<void> begin_decision();
+  void undo_decision();
+  Result<void> write_state();
+  Result<void> load_state();
+
+  Ports ports_;
+  const Policy& policy_;
+  const Settings& settings_;
+  std::string boot_id_;
+  hal::DeviceState state_;
+  std::optional<engine::TimeKeeper> time_;
+  bool was_trusted_{true};
+  std::vector<Effect> effects_;
+  std::function<void()> events_told_;
+  bool journalled_{false};
+  bool entropy_failed_{false};
+  std::uint64_t last_checkpoint_{0};
+};
+
+}  // namespace nightdrop::terminal

@@ -1,0 +1,440 @@
+#include "terminal/forwarder.hpp"
+
+#include <algorithm>
+
+#include "acquirer/https/answer.hpp"
+#include "acquirer/https/request.hpp"
+#include "engine/lifecycle.hpp"
+#include "engine/retry.hpp"
+#include "nightdrop/time_text.hpp"
+#include "report/objects.hpp"
+
+namespace nightdrop::terminal {
+namespace {
+using engine::Event;
+constexpr std::size_t turn_rows_max = 256;          // rows marked in one turn: bounds memory and the turn's length
+constexpr std::int64_t deadline_check_ms = 60'000;  // besides the next deadline itself
+}  // namespace
+
+Forwarder::Forwarder(Books& books, Network& network) : books_(books), network_(network) {}
+
+Result<void> Forwarder::open() {
+  const auto latest = books_.ports().store.sync_run(std::nullopt);
+  if (!latest) return std::unexpected(latest.error());
+  if (*latest && !(*latest)->ended_at) sync_ = **latest;
+  watch_deadlines();
+  plan_next();
+  return {};
+}
+
+void Forwarder::forget_undurable() {
+  flights_.clear();
+  in_flight_.clear();
+  reversing_.clear();
+  sync_.reset();
+  (void)open();
+}
+
+void Forwarder::forward_now() {
+  suspended_until_ms_ = 0;
+  (void)books_.write([&] { return books_.ports().store.release_backoff(); });
+  network_.refresh();
+  pump();
+}
+
+void Forwarder::path_returned() {
+  suspended_until_ms_ = 0;
+  (void)books_.write([&] { return books_.ports().store.release_backoff(); });
+  pump();
+}
+
+void Forwarder::pump() {
+  if (suspended_until_ms_ != 0 && books_.mono_ms() >= suspended_until_ms_) suspended_until_ms_ = 0;
+  const auto route = network_.route();
+  if (route && suspended_until_ms_ == 0 && send_reversals(*route)) send_payments(*route);
+  plan_next();
+  maybe_end_sync();
+}
+
+// What is there to do later, and when.
+void Forwarder::plan_next() {
+  const std::vector<std::string> busy(in_flight_.begin(), in_flight_.end());
+  const auto due = books_.ports().store.next_due(busy);
+  next_due_ = due ? *due : std::nullopt;
+  if (next_due_ == held) next_due_.reset();
+  const auto reversals = books_.ports().store.reversals(turn_rows_max);
+  if (reversals) {
+    for (const hal::Reversal& reversal : *reversals) {
+      if (reversing_.contains(reversal.payment_id)) continue;
+      next_due_ = next_due_ ? std::min(*next_due_, reversal.not_before) : reversal.not_before;
+    }
+  }
+  waits_ = next_due_.has_value() || !in_flight_.empty() || !reversing_.empty();
+}
+
+std::optional<std::int64_t> Forwarder::next_tick_ms() const {
+  std::int64_t next = deadlines_at_ms_;
+  if (suspended_until_ms_ != 0) next = std::min(next, suspended_until_ms_);
+  if (next_due_ && network_.route() && suspended_until_ms_ == 0 && in_flight_.size() < books_.settings().window) {
+    next = std::min(next, books_.mono_ms() + std::max<std::int64_t>(0, *next_due_ - books_.now()));
+  }
+  return next;
+}
+
+// --- reversals ---
+
+// True when no reversal stands before the payments: each has been tried at least once.
+bool Forwarder::send_reversals(Route route) {
+  const auto reversals = books_.ports().store.reversals(turn_rows_max);
+  if (!reversals) return false;
+  bool clear = true;
+  const UtcMs now = books_.now();
+  for (const hal::Reversal& reversal : *reversals) {
+    if (reversing_.contains(reversal.payment_id)) {
+      clear = clear && reversal.attempts > 1;
+      continue;
+    }
+    if (reversal.not_before > now) continue;
+    if (in_flight_.contains(reversal.payment_id)) continue;  // its payment is being answered right now
+    if (reversing_.size() >= books_.settings().window) return false;
+    clear = clear && reversal.attempts > 0;
+    send_reversal(reversal, route);
+  }
+  return clear;
+}
+
+void Forwarder::send_reversal(const hal::Reversal& reversal, Route route) {
+  hal::Reversal attempt = reversal;
+  attempt.attempts += 1;
+  if (!books_.write([&] { return books_.ports().store.put_reversal(attempt); })) return;
+  reversing_.insert(attempt.payment_id);
+  books_.then([this, attempt, route](bool durable) {
+    if (!durable) {
+      reversing_.erase(attempt.payment_id);
+      return;
+    }
+    hal::HostRequest request = acquirer::reversal_request(attempt.payment_id, attempt.reason, books_.settings().merchant);
+    request.route = route;
+    request.timeout = std::chrono::milliseconds(books_.policy().online_timeout_ms);
+    books_.ports().host.send(std::move(request), [this, attempt, route](const hal::HostOutcome& outcome) {
+      on_reversal_outcome(attempt, route, outcome);
+    });
+  });
+}
+
+void Forwarder::on_reversal_outcome(const hal::Reversal& reversal, Route route, const hal::HostOutcome& outcome) {
+  reversing_.erase(reversal.payment_id);
+  const Answer answer = acquirer::read_reversal_answer(outcome, reversal.payment_id, books_.now());
+  judge_route(route, answer);
+  const bool done = std::holds_alternative<ReversalDone>(answer);
+  if (done || std::holds_alternative<Rejected>(answer)) {
+    finish_reversed(reversal.payment_id, done);
+  } else {
+    hal::Reversal again = reversal;
+    auto delay = engine::backoff(reversal.attempts, books_.random());
+    if (const auto* later = std::get_if<TryAgain>(&answer); later != nullptr && later->retry_after) delay = *later->retry_after;
+    again.not_before = books_.now() + delay.count();
+    (void)books_.write([&] { return books_.ports().store.put_reversal(again); });
+  }
+  pump();
+}
+
+// The acquirer has undone it, or will never be able to: the payment that waited for it comes to its end.
+void Forwarder::finish_reversed(const std::string& id, bool done) {
+  (void)books_.write([&]() -> Result<void> {
+    auto reversal = books_.ports().store.find_reversal(id);
+    if (!reversal) return std::unexpected(reversal.error());
+    if (*reversal) {
+      (*reversal)->done = true;
+      ND_TRY(books_.ports().store.put_reversal(**reversal));
+    }
+    ND_TRY(books_.journal(done ? "audit.reversed" : "audit.reversal_rejected", std::move(Json::object().set("id", id))));
+    const auto row = books_.ports().store.find(id);
+    if (!row) return std::unexpected(row.error());
+    if (!*row || !(*row)->cancel_requested || !engine::is_at_risk((*row)->status)) return {};
+    engine::Settlement settled;
+    if (done) {
+      settled = engine::settle(**row, ReversalDone{}, books_.policy(), books_.now(), 0);
+    } else {
+      settled.payment = **row;
+      if (settled.payment.status == Status::Stored) engine::apply(settled.payment, Event::Forward);
+      settled = engine::settle(settled.payment, Rejected{0, "reversal_rejected"}, books_.policy(), books_.now(), 0);
+    }
+    return books_.record(settled.payment);
+  });
+}
+
+// --- payments ---
+
+void Forwarder::send_payments(Route route) {
+  const std::size_t window = books_.settings().window;
+  if (flights_.size() >= window) return;
+  const std::size_t batch = books_.settings().batch ? network_.batch() : 0;
+  const std::size_t free = window - flights_.size();
+  const std::size_t wanted = std::min(turn_rows_max, batch > 1 ? free * batch : free);
+  const std::vector<std::string> busy(in_flight_.begin(), in_flight_.end());
+  auto rows = books_.ports().store.due(books_.now(), wanted, busy);
+  if (!rows || rows->empty()) return;
+  const bool fresh = std::ranges::any_of(*rows, [](const Payment& row) { return row.attempts == 0; });
+  auto marked = mark_forwarding(std::move(*rows), route);
+  if (!marked) return;
+  if (fresh) (void)books_.write([&] { return ensure_sync(route, true); });
+  launch(std::move(*marked), route);
+}
+
+// The durable record of the attempts that are about to be made.
+Result<std::vector<Payment>> Forwarder::mark_forwarding(std::vector<Payment> rows, Route route) {
+  const auto written = books_.write([&]() -> Result<void> {
+    for (Payment& payment : rows) {
+      const bool first_news = payment.status != Status::Forwarding;
+      if (payment.status == Status::Declined) {
+        engine::apply(payment, Event::RetryDue);
+        payment.decline_retries += 1;
+      }
+      engine::apply(payment, Event::Forward);
+      payment.attempts += 1;
+      payment.sent = true;
+      payment.last_attempt_at = books_.now();
+      payment.last_attempt_route = route;
+      payment.last_attempt_outcome = AttemptOutcome::InFlight;
+      if (first_news && payment.attempts == 1) {
+        ND_TRY(books_.record(payment));
+      } else {
+        ND_TRY(books_.save(payment));
+      }
+    }
+    return {};
+  });
+  if (!written) return std::unexpected(written.error());
+  for (const Payment& payment : rows) in_flight_.insert(payment.id);
+  return rows;
+}
+
+void Forwarder::launch(std::vector<Payment> payments, Route route) {
+  const std::size_t batch = books_.settings().batch ? network_.batch() : 0;
+  const std::size_t free = books_.settings().window - flights_.size();
+  std::vector<Payment> together;
+  for (Payment& payment : payments) {
+    const bool alone = payments.size() <= free || batch < 2 || payment.ask_status || payment.decline_retries != 0 || singly_.contains(payment.id);
+    if (alone) {
+      launch_one(payment, route);
+      continue;
+    }
+    together.push_back(std::move(payment));
+    if (together.size() == batch) launch_batch(std::exchange(together, {}), route);
+  }
+  if (!together.empty()) launch_batch(std::move(together), route);
+}
+
+void Forwarder::launch_one(const Payment& payment, Route route) {
+  const std::uint64_t flight = next_flight_++;
+  flights_[flight] = {.ids = {payment.id}, .route = route, .inquiry = payment.ask_status};
+  books_.then([this, flight, payment, route](bool durable) {
+    if (!durable) return;
+    hal::HostRequest request = payment.ask_status
+                                   ? acquirer::inquiry_request(payment, books_.settings().merchant)
+                                   : acquirer::payment_request(payment, books_.settings().merchant, books_.now());
+    request.route = route;
+    request.timeout = std::chrono::milliseconds(books_.policy().online_timeout_ms);
+    books_.ports().host.send(std::move(request), [this, flight](const hal::HostOutcome& outcome) { on_outcome(flight, outcome); });
+  });
+}
+
+void Forwarder::launch_batch(std::vector<Payment> payments, Route route) {
+  const std::uint64_t flight = next_flight_++;
+  Flight& made = flights_[flight];
+  made.route = route;
+  made.batch = true;
+  for (const Payment& payment : payments) made.ids.push_back(payment.id);
+  books_.then([this, flight, payments = std::move(payments), route](bool durable) {
+    if (!durable) return;
+    hal::HostRequest request = acquirer::batch_request(payments, books_.settings().merchant, books_.now());
+    request.route = route;
+    request.timeout = std::chrono::milliseconds(books_.policy().online_timeout_ms);
+    books_.ports().host.send(std::move(request), [this, flight](const hal::HostOutcome& outcome) { on_outcome(flight, outcome); });
+  });
+}
+
+void Forwarder::on_outcome(std::uint64_t flight_id, const hal::HostOutcome& outcome) {
+  const auto found = flights_.find(flight_id);
+  if (found == flights_.end()) return;
+  const Flight flight = std::move(found->second);
+  flights_.erase(found);
+  std::vector<Answer> answers;
+  if (flight.batch) {
+    answers = acquirer::read_batch_answer(outcome, flight.ids, books_.now());
+    const auto* reply = std::get_if<hal::HostReply>(&outcome);
+    if (reply != nullptr && reply->status >= 400 && reply->status < 500 && std::holds_alternative<Rejected>(answers.front())) {
+      // The batch itself was refused, none of its payments was judged: they go one by one.
+      singly_.insert(flight.ids.begin(), flight.ids.end());
+      std::ranges::fill(answers, Answer(TryAgain{std::chrono::milliseconds(0)}));
+    }
+  } else {
+    answers.push_back(acquirer::read_payment_answer(outcome, flight.ids.front(), flight.inquiry, books_.now()));
+  }
+  judge_route(flight.route, answers.front());
+  for (std::size_t i = 0; i < flight.ids.size(); ++i) {
+    in_flight_.erase(flight.ids[i]);
+    settle(flight.ids[i], answers[i], flight.route);
+  }
+  pump();
+}
+
+void Forwarder::judge_route(Route route, const Answer& answer) {
+  if (std::holds_alternative<NeverSent>(answer)) network_.suspect(route, true);
+  if (const auto* none = std::get_if<NoAnswer>(&answer)) network_.suspect(route, none->timed_out);
+  if (std::holds_alternative<NotAnAnswer>(answer)) network_.suspect(route, false);
+}
+
+void Forwarder::settle(const std::string& id, const Answer& answer, Route route) {
+  (void)books_.write([&]() -> Result<void> {
+    const auto row = books_.ports().store.find(id);
+    if (!row) return std::unexpected(row.error());
+    if (!*row || (*row)->status != Status::Forwarding) return {};  // settled by its reversal meanwhile
+    engine::Settlement settlement = engine::settle(**row, answer, books_.policy(), books_.now(), books_.random());
+    Payment& payment = settlement.payment;
+    if (settlement.reversal) ND_TRY(books_.ports().store.put_reversal({id, *settlement.reversal, books_.now()}));
+    const bool undecided_cancel = !settlement.answered && payment.cancel_requested && payment.not_before != held;
+    if (undecided_cancel && payment.sent) {
+      payment.not_before = held;
+      ND_TRY(books_.ports().store.put_reversal({id, ReversalReason::Canceled, books_.now()}));
+    } else if (undecided_cancel) {
+      engine::apply(payment, Event::Voided);
+      engine::erase_card(payment);
+      payment.cancellation = Cancellation{*payment.cancel_requested, books_.now()};
+      return books_.record(payment);
+    }
+    if (settlement.suspend_forwarding && suspended_until_ms_ == 0) {
+      suspended_until_ms_ = books_.mono_ms() + suspended_retry_ms;
+      ND_TRY(books_.journal("audit.forwarding_suspended", std::move(Json::object().set("reason", "unauthorized"))));
+    }
+    if (!settlement.answered) return books_.save(payment);
+    ND_TRY(ensure_sync(route, true));
+    payment.sync_id = sync_->id;
+    count_in_sync(**row, payment);
+    singly_.erase(id);
+    ND_TRY(books_.record(payment));
+    return books_.ports().store.put_sync_run(*sync_) ? Result<void>() : failure(Errc::Io, "the sync run could not be written");
+  });
+}
+
+// --- sync runs ---
+
+Result<void> Forwarder::ensure_sync(Route route, bool announce) {
+  if (sync_) return {};
+  hal::SyncRun run;
+  run.started_at = books_.now();
+  run.route = route;
+  const auto id = books_.ports().store.put_sync_run(run);
+  if (!id) return std::unexpected(id.error());
+  run.id = *id;
+  sync_ = run;
+  if (!announce) return {};
+  return books_.journal("sync.started", report::sync_report_json(run, {}));
+}
+
+void Forwarder::count_in_sync(const Payment& before, const Payment& after) {
+  sync_->forwarded += 1;
+  auto& sums = sync_->amounts[before.currency];
+  if (after.status == Status::Succeeded) {
+    sync_->succeeded += 1;
+    sums.first += after.authorization ? after.authorization->approved_amount : after.amount;
+  } else if (after.status == Status::Declined) {
+    sync_->declined += 1;
+    sums.second += after.amount;
+  } else if (after.status == Status::RequiresReview) {
+    sync_->requires_review += 1;
+  }
+}
+
+// A run ends when the queue is drained, or what is left of it has to wait.
+void Forwarder::maybe_end_sync() {
+  if (!in_flight_.empty() || !reversing_.empty()) return;
+  const bool drained = !next_due_.has_value();
+  if (drained && network_.route() && books_.offline_spell_counts()) books_.end_spell();
+  if (!sync_) return;
+  const bool waits_for_now = next_due_ && *next_due_ <= books_.now() && network_.route() && suspended_until_ms_ == 0;
+  if (waits_for_now) return;
+  (void)end_sync();
+}
+
+Result<void> Forwarder::end_sync() {
+  if (!sync_) return {};
+  hal::SyncRun run = *sync_;
+  run.ended_at = books_.now();
+  const auto done = books_.write([&]() -> Result<void> {
+    if (const auto id = books_.ports().store.put_sync_run(run); !id) return std::unexpected(id.error());
+    hal::ListQuery query;
+    query.sync_id = run.id;
+    query.limit = report_payments_max;
+    const auto payments = books_.ports().store.list(query);
+    if (!payments) return std::unexpected(payments.error());
+    return books_.journal("sync.completed", report::sync_report_json(run, *payments));
+  });
+  if (done) sync_.reset();
+  return done;
+}
+
+// --- deadlines ---
+
+void Forwarder::watch_deadlines() {
+  const UtcMs now = books_.now();
+  const Policy& policy = books_.policy();
+  const auto overdue = books_.ports().store.overdue(now, turn_rows_max);
+  if (overdue) {
+    for (Payment payment : *overdue) {
+      if (in_flight_.contains(payment.id) || payment.status != Status::Stored) continue;
+      (void)books_.write([&]() -> Result<void> {
+        engine::apply(payment, Event::DeadlinePassed);
+        Decline decline;
+        decline.reason = "deadline_passed";
+        decline.category = DeclineCategory::Soft;
+        decline.next_action = engine::next_action(decline.reason, "", decline.category, false);
+        payment.decline = decline;
+        payment.acknowledged = false;
+        if (sync_) sync_->expired += 1;
+        return books_.record(payment);
+      });
+    }
+  }
+  deadlines_at_ms_ = books_.mono_ms() + deadline_check_ms;
+  const auto totals = books_.ports().store.totals();
+  if (!totals) return;
+  if (totals->next_deadline) deadlines_at_ms_ = std::min(deadlines_at_ms_, books_.mono_ms() + std::max<std::int64_t>(1, *totals->next_deadline - now));
+  if (!totals->next_deadline || !totals->oldest_stored_at) {
+    deadline_told_ = false;
+    return;
+  }
+  const UtcMs warn_at = *totals->next_deadline - policy.forward_deadline_s * 1000 / 2;
+  if (now < warn_at) {
+    deadlines_at_ms_ = std::min(deadlines_at_ms_, books_.mono_ms() + (warn_at - now));
+    return;
+  }
+  if (deadline_told_) return;
+  deadline_told_ = books_.write([&] {
+    Json data = Json::object();
+    data.set("count", totals->count).set("next_deadline", rfc3339(*totals->next_deadline));
+    return books_.journal("deadline.near", std::move(data));
+  }).has_value();
+}
+
+PosResult<Payment> Forwarder::release(const std::string& id) {
+  return books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
+    const auto row = books_.ports().store.find(id);
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return PosResult<Payment>(refuse(PosCode::UnknownPaymentIntent, "There is no such payment on this reader."));
+    Payment payment = **row;
+    if (!engine::next(payment.status, Event::Released)) {
+      return PosResult<Payment>(refuse(PosCode::UnexpectedState, "Only an expired payment is released for forwarding.", payment));
+    }
+    engine::apply(payment, Event::Released);
+    payment.decline.reset();
+    payment.deadline = books_.now() + books_.policy().forward_deadline_s * 1000;
+    payment.not_before = 0;
+    ND_TRY(books_.journal("audit.released", std::move(Json::object().set("id", id))));
+    ND_TRY(books_.record(payment));
+    return PosResult<Payment>(std::move(payment));
+  });
+}
+
+}  // namespace nightdrop::terminal

@@ -1,0 +1,83 @@
+// Sends what was stored: reversals first, then nearest deadline first, many at once, each payment once. Every attempt is
+// on disk before its first byte leaves; an attempt without an answer is made again under the same id. One payment that
+// fails waits by itself (backoff) and holds up nobody. New sales go on meanwhile: a pump does a bounded piece of work.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/settle.hpp"
+#include "terminal/books.hpp"
+#include "terminal/network.hpp"
+
+namespace nightdrop::terminal {
+
+class Forwarder {
+ public:
+  static constexpr std::int64_t suspended_retry_ms = 5 * 60 * 1000;  // after 401 or 403
+  static constexpr std::size_t report_payments_max = 100;            // objects in one sync report
+
+  Forwarder(Books& books, Network& network);
+  Result<void> open();  // takes up a sync run that a crash cut off
+
+  // Does what is to be done now; cheap when there is nothing.
+  void pump();
+  void path_returned();   // every backoff ends at once
+  void forward_now();     // a person asked: ends a suspension too
+  void resume() { suspended_until_ms_ = 0; }
+  // Expires what passed its deadline unsent and warns at half the window. Called now and then.
+  void watch_deadlines();
+  PosResult<Payment> release(const std::string& id);  // a person sends an expired payment
+
+  bool something_waits() const { return waits_; }
+  bool suspended() const { return suspended_until_ms_ != 0; }
+  std::size_t in_flight() const { return in_flight_.size() + reversing_.size(); }
+  std::optional<std::int64_t> next_tick_ms() const;  // monotonic
+  void forget_undurable();
+  Result<void> end_sync();
+
+ private:
+  struct Flight {
+    std::vector<std::string> ids;  // one, or a batch's
+    Route route{Route::Wifi};
+    bool inquiry{false};
+    bool batch{false};
+  };
+
+  bool send_reversals(Route route);
+  void send_reversal(const hal::Reversal& reversal, Route route);
+  void on_reversal_outcome(const hal::Reversal& reversal, Route route, const hal::HostOutcome& outcome);
+  void finish_reversed(const std::string& id, bool done);
+  void send_payments(Route route);
+  Result<std::vector<Payment>> mark_forwarding(std::vector<Payment> rows, Route route);
+  void launch(std::vector<Payment> payments, Route route);
+  void launch_one(const Payment& payment, Route route);
+  void launch_batch(std::vector<Payment> payments, Route route);
+  void on_outcome(std::uint64_t flight_id, const hal::HostOutcome& outcome);
+  void settle(const std::string& id, const Answer& answer, Route route);
+  void judge_route(Route route, const Answer& answer);
+  Result<void> ensure_sync(Route route, bool announce);
+  void count_in_sync(const Payment& before, const Payment& after);
+  void maybe_end_sync();
+  void plan_next();
+
+  Books& books_;
+  Network& network_;
+  std::map<std::uint64_t, Flight> flights_;
+  std::set<std::string> in_flight_;
+  std::set<std::string> reversing_;
+  std::set<std::string> singly_;  // their batch was refused as a whole
+  std::uint64_t next_flight_{1};
+  std::optional<hal::SyncRun> sync_;
+  std::int64_t suspended_until_ms_{0};
+  std::optional<UtcMs> next_due_;       // engine time
+  std::int64_t deadlines_at_ms_{0};     // monotonic
+  bool waits_{false};
+  bool deadline_told_{false};
+};
+
+}  // namespace nightdrop::terminal

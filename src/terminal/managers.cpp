@@ -1,0 +1,83 @@
+#include "terminal/managers.hpp"
+
+#include <algorithm>
+
+namespace nightdrop::terminal {
+namespace {
+
+PosError locked(std::int64_t left_ms) {
+  PosError error{.code = PosCode::ApproverLocked, .message = "This approver is locked after five wrong PINs."};
+  error.retry_after_s = (left_ms + 999) / 1000;
+  return error;
+}
+
+}  // namespace
+
+Result<std::int64_t> Managers::locked_for(const std::string& approver, hal::ApproverState& state) {
+  if (state.locked_boot_id.empty()) return 0;
+  const std::int64_t now = books_.mono_ms();
+  const bool same_boot = state.locked_boot_id == books_.boot_id() && state.locked_until_mono_ms - now <= lock_ms;
+  if (!same_boot) {
+    state.locked_boot_id = books_.boot_id();
+    state.locked_until_mono_ms = now + lock_ms;
+    ND_TRY(books_.ports().store.put_approver_state(approver, state));
+  }
+  const std::int64_t left = state.locked_until_mono_ms - now;
+  if (left > 0) return left;
+  state = hal::ApproverState{};
+  ND_TRY(books_.ports().store.put_approver_state(approver, state));
+  return 0;
+}
+
+void Managers::check(const std::string& approver, SecretBytes pin, std::function<void(PosResult<void>)> done) {
+  const auto& approvers = books_.policy().approvers;
+  const auto found = std::ranges::find(approvers, approver, &Approver::id);
+  if (found == approvers.end()) {
+    PosError error{.code = PosCode::ApproverInvalid, .message = "The policy names no such approver.", .field = "approver"};
+    done(std::unexpected(std::move(error)));
+    return;
+  }
+  const auto free = books_.decide<void>([&]() -> Result<PosResult<void>> {
+    auto state = books_.ports().store.approver_state(approver);
+    if (!state) return std::unexpected(state.error());
+    const auto left = locked_for(approver, *state);
+    if (!left) return std::unexpected(left.error());
+    if (*left > 0) return PosResult<void>(std::unexpected(locked(*left)));
+    return PosResult<void>();
+  });
+  if (!free) {
+    done(free);
+    return;
+  }
+  books_.ports().vault.check_pin(std::move(pin), found->salt, found->pin_hash, found->iterations,
+                                 [this, approver, done = std::move(done)](bool matches) { done(judge(approver, matches)); });
+}
+
+PosResult<void> Managers::judge(const std::string& approver, bool matches) {
+  return books_.decide<void>([&]() -> Result<PosResult<void>> {
+    auto state = books_.ports().store.approver_state(approver);
+    if (!state) return std::unexpected(state.error());
+    const auto left = locked_for(approver, *state);  // others may have guessed meanwhile
+    if (!left) return std::unexpected(left.error());
+    if (*left > 0) return PosResult<void>(std::unexpected(locked(*left)));
+    if (matches) {
+      if (state->wrong != 0) ND_TRY(books_.ports().store.put_approver_state(approver, hal::ApproverState{}));
+      return PosResult<void>();
+    }
+    ++state->wrong;
+    const bool lock = state->wrong >= wrong_pins_max;
+    if (lock) {
+      state->locked_boot_id = books_.boot_id();
+      state->locked_until_mono_ms = books_.mono_ms() + lock_ms;
+    }
+    ND_TRY(books_.ports().store.put_approver_state(approver, *state));
+    ND_TRY(books_.journal(lock ? "audit.approver_locked" : "audit.approver_wrong_pin",
+                          std::move(Json::object().set("approver", approver))));
+    if (lock) return PosResult<void>(std::unexpected(locked(lock_ms)));
+    PosError error{.code = PosCode::ApproverInvalid, .message = "The PIN is wrong.", .field = "pin"};
+    error.attempts_remaining = wrong_pins_max - state->wrong;
+    return PosResult<void>(std::unexpected(std::move(error)));
+  });
+}
+
+}  // namespace nightdrop::terminal

@@ -1,0 +1,33 @@
+// Managers' approval on the reader itself, with no network: PINs against the signed policy's slow hashes. Five wrong ones
+// lock an approver for 30 minutes of monotonic time; the count is on disk before anybody hears of it, and a restart of
+// the device starts the 30 minutes anew, so neither a pulled plug nor a changed clock helps a guesser.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "nightdrop/secret.hpp"
+#include "terminal/books.hpp"
+
+namespace nightdrop::terminal {
+
+class Managers {
+ public:
+  static constexpr std::uint32_t wrong_pins_max = 5;
+  static constexpr std::int64_t lock_ms = 30 * 60 * 1000;
+
+  explicit Managers(Books& books) : books_(books) {}
+
+  // Checks the PIN on another thread; `done` is called in the loop, inside a turn, exactly once.
+  // Errors: ApproverInvalid (with attempts_remaining), ApproverLocked (with retry_after_s).
+  void check(const std::string& approver, SecretBytes pin, std::function<void(PosResult<void>)> done);
+
+ private:
+  // What is left of a lock, in ms; 0 if none. A lock of another boot begins anew.
+  Result<std::int64_t> locked_for(const std::string& approver, hal::ApproverState& state);
+  PosResult<void> judge(const std::string& approver, bool matches);
+
+  Books& books_;
+};
+
+}  // namespace nightdrop::terminal

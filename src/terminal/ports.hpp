@@ -1,0 +1,34 @@
+// What the terminal stands on. References outlive their users; the composition root owns them all.
+#pragma once
+
+#include "acquirer/https/request.hpp"
+#include "hal/card_reader.hpp"
+#include "hal/clock.hpp"
+#include "hal/entropy.hpp"
+#include "hal/host_link.hpp"
+#include "hal/indicator.hpp"
+#include "hal/key_vault.hpp"
+#include "hal/link_monitor.hpp"
+#include "hal/record_store.hpp"
+
+namespace nightdrop::terminal {
+
+struct Ports {
+  hal::RecordStore& store;
+  hal::KeyVault& vault;
+  hal::CardReader& reader;
+  hal::HostLink& host;
+  hal::LinkMonitor& links;
+  const hal::Clock& clock;
+  hal::Entropy& entropy;
+  hal::Indicator& indicator;
+};
+
+struct Settings {
+  acquirer::Merchant merchant;
+  int utc_offset_minutes{0};
+  std::size_t window{16};  // requests to the acquirer at once
+  bool batch{true};        // use batches where the acquirer lists them
+};
+
+}  // namespace nightdrop::terminal

@@ -1,0 +1,68 @@
+// The terminal: what a reader does, put together. Inputs come in on the loop's thread (commands, card events, host
+// completions, link changes, tick()); end_turn() commits what they decided and lets the effects out. No I/O of its own, no
+// thread and no clock but the ports: the same code runs in the daemon, in the simulator and in tests under virtual time.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "report/objects.hpp"
+#include "terminal/checkout.hpp"
+#include "terminal/forwarder.hpp"
+
+namespace nightdrop::terminal {
+
+class Terminal {
+ public:
+  // Lifetime: ports, policy and settings outlive the terminal.
+  Terminal(const Ports& ports, const Policy& policy, const Settings& settings);
+
+  // Takes up where the last run ended: time, key counter, unfinished attempts. Errors: the store's and the vault's.
+  Result<void> start();
+  // Signs the journal's head and leaves everything durable.
+  Result<void> stop();
+
+  // Ends a turn of the loop: one commit for all that was decided, then replies and requests leave.
+  void end_turn();
+  void tick();
+  // Monotonic time, in ms, of the next tick() that has something to do.
+  std::optional<std::int64_t> next_tick_ms() const;
+
+  Checkout& checkout() { return checkout_; }
+  Forwarder& forwarder() { return forwarder_; }
+  Books& books() { return books_; }
+  Network& network() { return network_; }
+  const Policy& policy() const { return books_.policy(); }
+
+  // --- reading; what an open turn has decided is seen, so replies wait for the turn (Books::reply) ---
+  PosResult<Payment> retrieve(const std::string& id);
+  PosResult<Payment> retrieve_by_reference(const std::string& merchant_reference);
+  struct Page {
+    std::vector<Payment> data;
+    bool has_more{false};
+  };
+  PosResult<Page> list(std::optional<Status> status, std::size_t limit, const std::string& starting_after);
+  PosResult<Page> list_declines(std::optional<bool> acknowledged, std::size_t limit, const std::string& starting_after);
+  PosResult<Payment> acknowledge_decline(const std::string& id, const std::string& note);
+  PosResult<report::OfflineStatus> offline_status();
+  PosResult<Json> sync_report(std::optional<std::uint64_t> id);
+  // A person has looked at the damage that store.degraded reported.
+  PosResult<void> accept_damage();
+
+ private:
+  PosResult<Page> page(const hal::ListQuery& query);
+  void tell_status();
+
+  Books books_;
+  Network network_;
+  Managers managers_;
+  Checkout checkout_;
+  Forwarder forwarder_;
+  std::int64_t tidy_at_ms_{0};
+  std::int64_t prune_at_ms_{0};
+  bool degraded_told_{false};
+};
+
+}  // namespace nightdrop::terminal
