@@ -26,9 +26,10 @@ struct DevelopmentKeys {
 // CryptoFailed, Io.
 [[nodiscard]] Result<DevelopmentKeys> make_development_keys(std::span<const std::uint8_t> bdk, KeyType key_type);
 
-// The reader's: BDK ID, then four bytes of the serial number: its number for ND and up to nine digits, else a part of
-// its SHA-256 with the top bit set, so that no two serial numbers in use share one, and with it their keys. Standard:
-// ANSI X9.24-3-2017, 5.4 (initial key ID).
+// The reader's: BDK ID, then four bytes of the serial number: its number where that is ND and six digits, else a part
+// of its SHA-256 with the top bit set. Readers that share one under one BDK share their keys, so no two spellings of a
+// number may meet here.
+// Standard: ANSI X9.24-3-2017 (initial key ID).
 dukpt::InitialKeyId initial_key_id(const DevelopmentKeys& keys, std::string_view serial_number);
 
 // The text of keys.json: bdk, bdk_id, key_type, fingerprint_key.

@@ -146,6 +146,18 @@ TEST_F(Dev, the_acquirer_opens_what_the_vault_seals) {
   expect_keys_fit(*opened, key("bdk"), key("bdk_id"), key("fingerprint_key"));
 }
 
+TEST_F(Dev, no_two_serial_numbers_share_keys_under_one_bdk) {
+  std::set<dukpt::InitialKeyId> ids;
+  const std::vector<std::string> serials{"ND000001", "ND000002", "ND1", "ND01", "ND0000001", "XX000001", "nd000001"};
+  for (const std::string& serial : serials) {
+    ASSERT_EQ(dev({"--serial", serial, "--bdk", "00112233445566778899aabbccddeeff"}).exit_code, 0) << serial;
+    const auto opened = vault();
+    ASSERT_NE(opened, nullptr);
+    ids.insert(opened->initial_key_id());
+  }
+  EXPECT_EQ(ids.size(), serials.size());
+}
+
 TEST_F(Dev, a_given_bdk_of_256_bits_is_taken) {
   const std::string bdk = "00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef";
   const Ended ended = dev({"--bdk", bdk});
