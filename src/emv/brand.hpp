@@ -16,8 +16,21 @@ namespace nightdrop::emv {
 
 // Finer than Brand, as AIDs and IIN tables name them.
 enum class Scheme : std::uint8_t {
-  Unknown, Visa, VisaUsCommonDebit, Mastercard, Maestro, Amex, Discover, Diners, Jcb, Unionpay,
-  Interac, Eftpos, CartesBancaires, Girocard, UsCommonDebit,
+  Unknown,
+  Visa,
+  VisaUsCommonDebit,
+  Mastercard,
+  Maestro,
+  Amex,
+  Discover,
+  Diners,
+  Jcb,
+  Unionpay,
+  Interac,
+  Eftpos,
+  CartesBancaires,
+  Girocard,
+  UsCommonDebit,
 };
 
 // The scheme's word in tables and test vectors: "visa", "visa_us_common_debit", "unknown" …

@@ -62,16 +62,26 @@ std::vector<std::string_view> set_bits(std::span<const BitWords> table, Bytes va
 
 std::string_view method_words(std::uint8_t code) {
   switch (code) {
-    case 0x00: return "failed";
-    case 0x01: return "offline PIN, plain";
-    case 0x02: return "online PIN";
-    case 0x03: return "offline PIN, plain, and signature";
-    case 0x04: return "offline PIN, enciphered";
-    case 0x05: return "offline PIN, enciphered, and signature";
-    case 0x1E: return "signature";
-    case 0x1F: return "none required";
-    case 0x3F: return "none performed";
-    default: return "other";
+    case 0x00:
+      return "failed";
+    case 0x01:
+      return "offline PIN, plain";
+    case 0x02:
+      return "online PIN";
+    case 0x03:
+      return "offline PIN, plain, and signature";
+    case 0x04:
+      return "offline PIN, enciphered";
+    case 0x05:
+      return "offline PIN, enciphered, and signature";
+    case 0x1E:
+      return "signature";
+    case 0x1F:
+      return "none required";
+    case 0x3F:
+      return "none performed";
+    default:
+      return "other";
   }
 }
 
@@ -86,17 +96,25 @@ std::string_view condition_words(std::uint8_t code) {
 
 std::string_view cryptogram_words(CryptogramType type) {
   switch (type) {
-    case CryptogramType::Aac: return "AAC: declined offline";
-    case CryptogramType::Tc: return "TC: approved offline";
-    case CryptogramType::Arqc: return "ARQC: asks the issuer";
-    case CryptogramType::Reserved: return "reserved";
+    case CryptogramType::Aac:
+      return "AAC: declined offline";
+    case CryptogramType::Tc:
+      return "TC: approved offline";
+    case CryptogramType::Arqc:
+      return "ARQC: asks the issuer";
+    case CryptogramType::Reserved:
+      return "reserved";
   }
   return "reserved";
 }
 
-std::vector<std::string_view> tvr_words(Bytes tvr) { return set_bits(tvr_bits, tvr, 5); }
+std::vector<std::string_view> tvr_words(Bytes tvr) {
+  return set_bits(tvr_bits, tvr, 5);
+}
 
-std::vector<std::string_view> tsi_words(Bytes tsi) { return set_bits(tsi_bits, tsi, 2); }
+std::vector<std::string_view> tsi_words(Bytes tsi) {
+  return set_bits(tsi_bits, tsi, 2);
+}
 
 Result<CvmWords> cvm_words(Bytes cvm_results) {
   if (cvm_results.size() != 3) return failure(Errc::Malformed, "CVM Results are not of three bytes.");
@@ -105,9 +123,12 @@ Result<CvmWords> cvm_words(Bytes cvm_results) {
   CvmWords words;
   words.method = method_words(code);
   words.condition = condition_words(cvm_results[1]);
-  words.outcome = cvm_results[2] == 2 ? CvmOutcome::Successful : cvm_results[2] == 1 ? CvmOutcome::Failed : CvmOutcome::Unknown;
+  words.outcome = cvm_results[2] == 2   ? CvmOutcome::Successful
+                  : cvm_results[2] == 1 ? CvmOutcome::Failed
+                                        : CvmOutcome::Unknown;
   words.online_pin = code == 0x02;
-  words.pin_by_card = (code == 0x01 || code == 0x03 || code == 0x04 || code == 0x05) && words.outcome == CvmOutcome::Successful;
+  words.pin_by_card =
+      (code == 0x01 || code == 0x03 || code == 0x04 || code == 0x05) && words.outcome == CvmOutcome::Successful;
   return words;
 }
 

@@ -1,4 +1,5 @@
-// GENERATE AC and GET PROCESSING OPTIONS answers. Lengths are those of EMV 4.4 Book 3, Annex A; anything else is refused.
+// GENERATE AC and GET PROCESSING OPTIONS answers. Lengths are those of EMV 4.4 Book 3, Annex A; anything else is
+// refused.
 #include "emv/cryptogram.hpp"
 
 #include <algorithm>
@@ -9,7 +10,9 @@ namespace {
 constexpr std::size_t iad_max = 32;
 constexpr std::size_t afl_max = 252;
 
-std::unexpected<Error> malformed(const char* text) { return failure(Errc::Malformed, text); }
+std::unexpected<Error> malformed(const char* text) {
+  return failure(Errc::Malformed, text);
+}
 
 // The one template a response is made of.
 Result<Tlv> only_template(Bytes response) {
@@ -40,7 +43,8 @@ Result<std::vector<AflEntry>> parse_afl(Bytes afl) {
   for (; !afl.empty(); afl = afl.subspan(4)) {
     const AflEntry entry{static_cast<std::uint8_t>(afl[0] >> 3U), afl[1], afl[2], afl[3]};
     const bool sfi_good = (afl[0] & 0x07U) == 0 && entry.sfi >= 1 && entry.sfi <= 30;
-    const bool records_good = entry.first >= 1 && entry.first <= entry.last && entry.oda_records <= entry.last - entry.first + 1;
+    const bool records_good =
+        entry.first >= 1 && entry.first <= entry.last && entry.oda_records <= entry.last - entry.first + 1;
     if (!sfi_good || !records_good) return malformed("An AFL entry names impossible records.");
     entries.push_back(entry);
   }

@@ -13,9 +13,9 @@ namespace nightdrop::emv {
 enum class Format : std::uint8_t { Binary, Numeric, CompressedNumeric, Alphanumeric, AlphanumericSpecial };
 
 enum class Travel : std::uint8_t {
-  Never,         // not passed on
-  ToAcquirer,    // in `emv`, in clear: what RULES 16 lists
-  Encrypted,     // identifies the card: in the envelope only
+  Never,       // not passed on
+  ToAcquirer,  // in `emv`, in clear: what RULES 16 lists
+  Encrypted,   // identifies the card: in the envelope only
 };
 
 struct TagInfo {

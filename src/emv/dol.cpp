@@ -48,7 +48,8 @@ Result<std::vector<std::uint8_t>> build_dol(Bytes dol, std::span<const Bytes> so
   std::vector<std::uint8_t> out;
   for (const auto& [tag, length] : *entries) {
     std::optional<Bytes> value;
-    for (std::size_t i = 0; i < sources.size() && !value && !is_constructed(tag); ++i) value = find_flat(sources[i], tag);
+    for (std::size_t i = 0; i < sources.size() && !value && !is_constructed(tag); ++i)
+      value = find_flat(sources[i], tag);
     if (value) {
       append_fitted(out, *value, length, tag_format(tag));
     } else {

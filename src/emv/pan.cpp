@@ -12,7 +12,9 @@ bool all_digits(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-bool plausible(std::string_view pan) { return pan.size() >= 12 && pan.size() <= 19 && all_digits(pan); }
+bool plausible(std::string_view pan) {
+  return pan.size() >= 12 && pan.size() <= 19 && all_digits(pan);
+}
 
 // The Luhn sum with every second digit doubled, the first doubled being the last (`from_right` 0) or the one before it.
 int luhn_sum(std::string_view digits, std::size_t from_right) {
@@ -36,9 +38,13 @@ char luhn_check_digit(std::string_view digits) {
   return static_cast<char>('0' + (10 - luhn_sum(digits, 0) % 10) % 10);
 }
 
-bool pan_valid(std::string_view pan) { return plausible(pan) && luhn_valid(pan); }
+bool pan_valid(std::string_view pan) {
+  return plausible(pan) && luhn_valid(pan);
+}
 
-std::string last4(std::string_view pan) { return plausible(pan) ? std::string(pan.substr(pan.size() - 4)) : std::string(); }
+std::string last4(std::string_view pan) {
+  return plausible(pan) ? std::string(pan.substr(pan.size() - 4)) : std::string();
+}
 
 std::string mask_pan(std::string_view pan) {
   if (!plausible(pan)) return "****";

@@ -23,7 +23,9 @@ Result<std::size_t> take_length(Bytes& bytes) {
   return length;
 }
 
-std::size_t length_size(std::size_t length) { return length > 0xFF ? 3 : length > 0x7F ? 2 : 1; }
+std::size_t length_size(std::size_t length) {
+  return length > 0xFF ? 3 : length > 0x7F ? 2 : 1;
+}
 
 }  // namespace
 
@@ -86,7 +88,9 @@ std::optional<Bytes> find_tlv(Bytes bytes, Tag tag, int depth_max) {
   }
 }
 
-std::size_t tlv_size(Tag tag, std::size_t length) { return tag_size(tag) + length_size(length) + length; }
+std::size_t tlv_size(Tag tag, std::size_t length) {
+  return tag_size(tag) + length_size(length) + length;
+}
 
 std::size_t write_tlv(std::span<std::uint8_t> out, Tag tag, Bytes value) {
   ND_ASSERT(valid_tag(tag));
@@ -97,7 +101,8 @@ std::size_t write_tlv(std::span<std::uint8_t> out, Tag tag, Bytes value) {
   for (std::size_t i = tag_size(tag); i-- > 0;) out[at++] = static_cast<std::uint8_t>(tag >> (8 * i));
   const std::size_t more = length_size(value.size()) - 1;
   if (more > 0) out[at++] = static_cast<std::uint8_t>(0x80U | more);
-  for (std::size_t i = std::max<std::size_t>(more, 1); i-- > 0;) out[at++] = static_cast<std::uint8_t>(value.size() >> (8 * i));
+  for (std::size_t i = std::max<std::size_t>(more, 1); i-- > 0;)
+    out[at++] = static_cast<std::uint8_t>(value.size() >> (8 * i));
   std::copy(value.begin(), value.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
   return size;
 }

@@ -23,7 +23,9 @@ inline constexpr std::size_t tlv_value_max = 0xFFFF;
 inline constexpr int tlv_depth_max = 16;
 
 // How many bytes a tag takes on the wire.
-constexpr std::size_t tag_size(Tag tag) { return tag > 0xFFFFFF ? 4 : tag > 0xFFFF ? 3 : tag > 0xFF ? 2 : 1; }
+constexpr std::size_t tag_size(Tag tag) {
+  return tag > 0xFFFFFF ? 4 : tag > 0xFFFF ? 3 : tag > 0xFF ? 2 : 1;
+}
 
 // Whether the number is a whole tag: its first byte calls for as many further bytes as there are, and is not 00.
 constexpr bool valid_tag(Tag tag) {
@@ -39,7 +41,9 @@ constexpr bool valid_tag(Tag tag) {
 }
 
 // Whether the value of this tag is itself a list of objects.
-constexpr bool is_constructed(Tag tag) { return ((tag >> (8 * (tag_size(tag) - 1))) & 0x20U) != 0; }
+constexpr bool is_constructed(Tag tag) {
+  return ((tag >> (8 * (tag_size(tag) - 1))) & 0x20U) != 0;
+}
 
 struct Tlv {
   Tag tag{0};

@@ -38,9 +38,11 @@ Result<Track2> Track2::parse(Bytes value) {
     }
   }
   if (!separated) return failure(Errc::Malformed, "Track 2 has no separator.");
-  if (track.pan_size_ < 8 || track.pan_size_ > 19) return failure(Errc::Malformed, "Track 2 has no PAN of 8 to 19 digits.");
+  if (track.pan_size_ < 8 || track.pan_size_ > 19)
+    return failure(Errc::Malformed, "Track 2 has no PAN of 8 to 19 digits.");
   if (track.size_ < track.pan_size_ + 7) return failure(Errc::Malformed, "Track 2 lacks expiry or service code.");
-  if (!month_valid(track.expiry_yymm())) return failure(Errc::Malformed, "Track 2 has an expiry month outside 01 to 12.");
+  if (!month_valid(track.expiry_yymm()))
+    return failure(Errc::Malformed, "Track 2 has an expiry month outside 01 to 12.");
   return track;
 }
 

@@ -34,12 +34,13 @@ class Track2 {
   bool padded_{false};
 };
 
-// Writes tag 57's value to the front of `out` and gives its size. Errors: InvalidArgument (not digits, wrong sizes, more
-// than fits in 19 bytes or in `out`).
+// Writes tag 57's value to the front of `out` and gives its size. Errors: InvalidArgument (not digits, wrong sizes,
+// more than fits in 19 bytes or in `out`).
 Result<std::size_t> write_track2(std::span<std::uint8_t> out, std::string_view pan, std::string_view expiry_yymm,
                                  std::string_view service_code, std::string_view discretionary);
 
-// Whether a service code says that the card has a chip, so that a swipe is refused or is a fallback (first digit 2 or 6).
+// Whether a service code says that the card has a chip, so that a swipe is refused or is a fallback (first digit 2 or
+// 6).
 constexpr bool has_chip(std::string_view service_code) {
   return !service_code.empty() && (service_code.front() == '2' || service_code.front() == '6');
 }

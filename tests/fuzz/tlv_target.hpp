@@ -50,7 +50,8 @@ inline void exercise_tlv(emv::Bytes bytes) {
   }
   if (const auto track = emv::Track2::parse(bytes)) {
     std::array<std::uint8_t, emv::track2_bytes_max> out{};
-    const auto size = emv::write_track2(out, track->pan(), track->expiry_yymm(), track->service_code(), track->discretionary());
+    const auto size =
+        emv::write_track2(out, track->pan(), track->expiry_yymm(), track->service_code(), track->discretionary());
     ND_ASSERT(size.has_value() && std::ranges::equal(std::span(out).first(*size), bytes));
   }
   if (const auto chosen = emv::select_for_acquirer(bytes)) ND_ASSERT(emv::check_tlv(*chosen).has_value());

@@ -19,8 +19,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-std::vector<std::uint8_t> hex(std::string_view text) { return from_hex(text).value(); }
-Currency currency(std::string_view code) { return Currency{{code[0], code[1], code[2]}}; }
+std::vector<std::uint8_t> hex(std::string_view text) {
+  return from_hex(text).value();
+}
+Currency currency(std::string_view code) {
+  return Currency{{code[0], code[1], code[2]}};
+}
 
 TEST(Tlv, TagsAreWholeOrNone) {
   EXPECT_TRUE(valid_tag(0x95));
@@ -28,9 +32,9 @@ TEST(Tlv, TagsAreWholeOrNone) {
   EXPECT_TRUE(valid_tag(0xDF810C));
   EXPECT_TRUE(valid_tag(0xDF818203));
   EXPECT_FALSE(valid_tag(0x00));
-  EXPECT_FALSE(valid_tag(0x9F));        // calls for another byte
-  EXPECT_FALSE(valid_tag(0x9F81));      // and so does this one
-  EXPECT_FALSE(valid_tag(0x9526));      // a byte too many
+  EXPECT_FALSE(valid_tag(0x9F));    // calls for another byte
+  EXPECT_FALSE(valid_tag(0x9F81));  // and so does this one
+  EXPECT_FALSE(valid_tag(0x9526));  // a byte too many
   EXPECT_FALSE(valid_tag(0xDF0181));
 }
 
@@ -82,12 +86,16 @@ TEST(Tlv, ReaderStandsStillAfterAnError) {
 }
 
 TEST(Dictionary, OnlyTheListedTagsTravelInClear) {
-  const auto mixed = hex(
-      "9F2608112233445566778857084761739001010119" "5A084761739001010119" "5F24032212319F2701805F2003412F42" "DF010199"
-      "950500000480009F270140");
+  const auto mixed =
+      hex("9F2608112233445566778857084761739001010119"
+          "5A084761739001010119"
+          "5F24032212319F2701805F2003412F42"
+          "DF010199"
+          "950500000480009F270140");
   EXPECT_EQ(to_hex(select_for_acquirer(mixed).value()), "9F260811223344556677889F27018095050000048000");
   EXPECT_FALSE(select_for_acquirer(hex("9F2608")).has_value());
-  for (const Tag tag : {0x57U, 0x5AU, 0x56U, 0x5F20U, 0x5F24U, 0x9F6BU, 0x9F1FU, 0x9F20U}) EXPECT_TRUE(identifies_card(tag));
+  for (const Tag tag : {0x57U, 0x5AU, 0x56U, 0x5F20U, 0x5F24U, 0x9F6BU, 0x9F1FU, 0x9F20U})
+    EXPECT_TRUE(identifies_card(tag));
   EXPECT_FALSE(identifies_card(0x9F26));
 }
 
@@ -108,7 +116,8 @@ TEST(Pan, OnlyWholeNumbersAreValid) {
 TEST(Pan, MaskingFailsClosed) {
   EXPECT_EQ(mask_pan("4242424242424242"), "************4242");
   EXPECT_EQ(mask_pan("4242424242424241"), "************4241");  // a wrong check digit is masked all the same
-  for (const auto* text : {"", "1234", "4242 4242 4242 4242", "42424242424242424242", "4242424242424242D2512", "abcdefghijklmnop"}) {
+  for (const auto* text :
+       {"", "1234", "4242 4242 4242 4242", "42424242424242424242", "4242424242424242D2512", "abcdefghijklmnop"}) {
     EXPECT_EQ(mask_pan(text), "****") << text;
     EXPECT_EQ(last4(text), "");
   }

@@ -181,7 +181,8 @@ RC_GTEST_PROP(EmvProperty, NothingThatIdentifiesTheCardIsSelected, ()) {
   TlvBuilder builder;
   const auto count = *rc::gen::inRange(0, 12);
   for (int i = 0; i < count; ++i) {
-    const Tag tag = *rc::gen::element<Tag>(0x57, 0x5A, 0x56, 0x5F20, 0x5F24, 0x9F6B, 0x9F1F, 0x9F20, 0x9F26, 0x95, 0xDF01);
+    const Tag tag =
+        *rc::gen::element<Tag>(0x57, 0x5A, 0x56, 0x5F20, 0x5F24, 0x9F6B, 0x9F1F, 0x9F20, 0x9F26, 0x95, 0xDF01);
     builder.put(tag, *any_value());
   }
   const auto chosen = select_for_acquirer(builder.bytes());

@@ -36,8 +36,12 @@ std::vector<JsonView> list(std::string_view name) {
   return items;
 }
 
-std::string text(JsonView view) { return std::string(view.string().value_or("")); }
-std::vector<std::uint8_t> bytes(JsonView view) { return from_hex(text(view)).value(); }
+std::string text(JsonView view) {
+  return std::string(view.string().value_or(""));
+}
+std::vector<std::uint8_t> bytes(JsonView view) {
+  return from_hex(text(view)).value();
+}
 Tag tag_of(JsonView view) {
   Tag tag = 0;
   for (const auto byte : bytes(view)) tag = tag << 8U | byte;
@@ -136,7 +140,8 @@ TEST(EmvVectors, Track2) {
     EXPECT_EQ(track->padded(), vector["pad_nibble"].boolean());
     EXPECT_EQ(luhn_valid(track->pan()), vector["luhn"].boolean());
     std::array<std::uint8_t, track2_bytes_max> out{};
-    const auto size = write_track2(out, track->pan(), track->expiry_yymm(), track->service_code(), track->discretionary());
+    const auto size =
+        write_track2(out, track->pan(), track->expiry_yymm(), track->service_code(), track->discretionary());
     ASSERT_TRUE(size.has_value());
     EXPECT_EQ(to_hex(std::span(out).first(*size)), text(vector["hex"]));
   }
