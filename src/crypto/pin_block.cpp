@@ -46,12 +46,10 @@ void put_pin(std::span<std::uint8_t> block, std::uint8_t control, Digits pin) {
 
 // Format 0's and 3's account field: four zeros, then the PAN's rightmost 12 digits without the check digit.
 Result<Block8> account_field(Digits pan) {
-  if (pan.size() < 13 || pan.size() > 19 || !all_digits(pan)) {
-    return failure(Errc::InvalidArgument, "the PAN has no 13 to 19 digits");
-  }
+  const auto digits = account_digits(pan);
+  ND_TRY(digits);
   Block8 field;
-  const auto digits = pan.subspan(pan.size() - 13, 12);
-  for (std::size_t i = 0; i < 12; ++i) set_nibble(field.writable(), 4 + i, static_cast<std::uint8_t>(digits[i] - '0'));
+  for (std::size_t i = 0; i < 12; ++i) set_nibble(field.writable(), 4 + i, static_cast<std::uint8_t>((*digits)[i] - '0'));
   return field;
 }
 
@@ -134,6 +132,13 @@ Result<Block8> without_pan(std::span<const std::uint8_t> block, Digits pan) {
 std::size_t fill_length(Digits pin) { return nibbles8 - fill_start - pin.size(); }
 
 }  // namespace
+
+Result<Digits> account_digits(Digits pan) {
+  if (pan.size() < 13 || pan.size() > 19 || !all_digits(pan)) {
+    return failure(Errc::InvalidArgument, "the PAN has no 13 to 19 digits");
+  }
+  return pan.subspan(pan.size() - 13, 12);
+}
 
 Result<Block8> encode_format0(Digits pin, Digits pan) {
   ND_TRY(check_pin(pin));

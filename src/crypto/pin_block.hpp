@@ -17,6 +17,11 @@ using Digits = std::span<const std::uint8_t>;
 using Block8 = Secret<8>;
 using Block16 = Secret<16>;
 
+// The 12 rightmost digits of a PAN without its check digit. Formats 0 and 3 use them; so does format 4 at a few
+// acquirers against the standard: there they are given as the PAN, by a setting and never by guessing.
+// Errors: InvalidArgument (no 13 to 19 digits). Lifetime: the PAN's.
+[[nodiscard]] Result<Digits> account_digits(Digits pan);
+
 // Clear blocks. A PAN has 13 to 19 digits; its rightmost 12 without the check digit are used.
 // Errors: InvalidArgument.
 [[nodiscard]] Result<Block8> encode_format0(Digits pin, Digits pan);

@@ -2,7 +2,10 @@
 #include "crypto/primitives.hpp"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -58,6 +61,15 @@ TEST(Primitives, Pbkdf2OfRfc7914) {
             "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc");
   EXPECT_EQ(hex_lower(pbkdf2_hmac_sha256(bytes_of("Password"), bytes_of("NaCl"), 80000)),
             "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56");
+}
+
+TEST(Primitives, Pbkdf2IsFastEnoughForASlowHash) {
+  const auto start = std::chrono::steady_clock::now();
+  const Digest slow = pbkdf2_hmac_sha256(bytes_of("4711"), bytes_of("salt"), 100'000);
+  const auto took = std::chrono::steady_clock::now() - start;
+  EXPECT_NE(slow, Digest{});
+  RecordProperty("microseconds", static_cast<int>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
+  EXPECT_LT(took, std::chrono::seconds(10));  // well under half a second on a desk; emulated and sanitised builds pass too
 }
 
 TEST(Primitives, GcmOfNistsTestCase4) {
