@@ -119,7 +119,7 @@ bool Books::finish_turn() {
   journalled_ = false;
   std::vector<Effect> effects = std::move(effects_);
   effects_.clear();
-  for (const Effect& effect : effects) effect(durable);
+  for (Effect& effect : effects) effect(durable);
   if (told && events_told_) events_told_();
   return durable;
 }

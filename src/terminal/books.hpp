@@ -21,7 +21,7 @@ namespace nightdrop::terminal {
 
 class Books {
  public:
-  using Effect = std::function<void(bool durable)>;
+  using Effect = std::move_only_function<void(bool durable)>;
 
   Books(const Ports& ports, const Policy& policy, const Settings& settings);
 

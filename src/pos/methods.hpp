@@ -1,0 +1,81 @@
+// The POS protocol's methods (docs/pos_protocol.md): name, strict params, and the terminal's answer as JSON. Knows no
+// socket: a call comes in with its responder, which is called exactly once, after what it says is durable.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "json/json.hpp"
+#include "pos/params.hpp"
+#include "terminal/terminal.hpp"
+
+namespace nightdrop::pos {
+
+// What get_reader and retrieve_policy tell.
+struct ReaderFacts {
+  std::string serial_number;
+  std::string label;
+  std::string device_type;
+  std::string firmware_version;
+  bool livemode{false};
+  bool provisioned{true};
+  std::string policy_document;   // JSON, without PIN hashes
+  std::string certificate_pem;   // of the identity key: verifies the journal's checkpoints
+};
+
+// A consumer's wish to be told, kept by the connection.
+struct Subscription {
+  std::string consumer;
+  std::vector<std::string> types;  // empty: all
+  std::uint64_t sent_through{0};
+};
+
+using Responder = std::function<void(terminal::PosResult<Json>)>;
+
+class Methods {
+ public:
+  Methods(terminal::Terminal& terminal, const ReaderFacts& facts);
+
+  // False when there is no such method. `subscribe` is told of a new subscription of this caller.
+  bool call(std::string_view method, JsonView params, const Responder& respond,
+            const std::function<void(Subscription)>& subscribe);
+
+ private:
+  using Method = void (Methods::*)(Params&, const Responder&);
+
+  void get_reader(Params& params, const Responder& respond);
+  void create_payment_intent(Params& params, const Responder& respond);
+  void collect_payment_method(Params& params, const Responder& respond);
+  void confirm_payment_intent(Params& params, const Responder& respond);
+  void process_payment_intent(Params& params, const Responder& respond);
+  void approve_payment_intent(Params& params, const Responder& respond);
+  void resolve_network_loss(Params& params, const Responder& respond);
+  void adjust_payment_intent(Params& params, const Responder& respond);
+  void cancel_payment_intent(Params& params, const Responder& respond);
+  void create_refund(Params& params, const Responder& respond);
+  void retrieve_payment_intent(Params& params, const Responder& respond);
+  void list_payment_intents(Params& params, const Responder& respond);
+  void retrieve_offline_status(Params& params, const Responder& respond);
+  void forward_stored_payments(Params& params, const Responder& respond);
+  void list_declines(Params& params, const Responder& respond);
+  void acknowledge_decline(Params& params, const Responder& respond);
+  void retrieve_sync_report(Params& params, const Responder& respond);
+  void reconcile(Params& params, const Responder& respond);
+  void acknowledge_events(Params& params, const Responder& respond);
+  void audit_export(Params& params, const Responder& respond);
+  void retrieve_policy(Params& params, const Responder& respond);
+  void accept_store_damage(Params& params, const Responder& respond);
+  void ping(Params& params, const Responder& respond);
+  void subscribe(Params& params, const Responder& respond, const std::function<void(Subscription)>& subscribed);
+
+  void answer(const Responder& respond, terminal::PosResult<Json> value);
+  terminal::Reply<Payment> payment_reply(const Responder& respond);
+
+  terminal::Terminal& terminal_;
+  const ReaderFacts& facts_;
+  std::map<std::string_view, Method> methods_;
+};
+
+}  // namespace nightdrop::pos
