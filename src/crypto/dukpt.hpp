@@ -1,8 +1,8 @@
-// AES DUKPT: a key for each transaction that the device itself cannot derive again (ANSI X9.24-3-2017). The host derives
-// any key from the BDK; the device holds up to 32 intermediate keys, one for each subtree of counters still ahead of it.
-// Invariants of DukptDevice: register i is in use exactly if it leads to a counter value not yet spent, the register of
-// the current transaction is the one at the lowest one-bit of its counter, and a register is wiped the moment its
-// counter is spent. A counter value has at most 16 one-bits; 0 is never a transaction.
+// AES DUKPT: a key for each transaction that the device itself cannot derive again (ANSI X9.24-3-2017). The host
+// derives any key from the BDK; the device holds up to 32 intermediate keys, one for each subtree of counters still
+// ahead of it. Invariants of DukptDevice: register i is in use exactly if it leads to a counter value not yet spent,
+// the register of the current transaction is the one at the lowest one-bit of its counter, and a register is wiped the
+// moment its counter is spent. A counter value has at most 16 one-bits; 0 is never a transaction.
 #pragma once
 
 #include <array>
@@ -19,8 +19,9 @@ namespace nightdrop::dukpt {
 
 using InitialKeyId = std::array<std::uint8_t, 8>;  // BDK ID 4, derivation ID 4
 
-inline constexpr std::uint32_t counter_max = 0xFFFF0000;         // the last transaction
-inline constexpr std::uint32_t update_key_counter = 0xFFFFFFFF;  // no transaction: the key that brings a new initial key
+inline constexpr std::uint32_t counter_max = 0xFFFF0000;  // the last transaction
+inline constexpr std::uint32_t update_key_counter =
+    0xFFFFFFFF;  // no transaction: the key that brings a new initial key
 inline constexpr int counter_bits_max = 16;
 
 // What a derived key is for; named from the device (X9.24-3, table 3).
@@ -67,8 +68,8 @@ std::array<std::uint8_t, 16> derivation_data(Usage usage, KeyKind kind, const In
 // Errors: InvalidArgument (BDK not 16, 24 or 32 bytes), CryptoFailed.
 [[nodiscard]] Result<SecretBytes> derive_initial_key(std::span<const std::uint8_t> bdk, const InitialKeyId& id);
 // Host: the derivation key of one counter value, from which its working keys come. Counters with 17 one-bits, which
-// devices by the letter of the standard's pseudo code may send, are derived too; who receives decides on accepting them.
-// Errors: InvalidArgument (counter 0), CryptoFailed.
+// devices by the letter of the standard's pseudo code may send, are derived too; who receives decides on accepting
+// them. Errors: InvalidArgument (counter 0), CryptoFailed.
 [[nodiscard]] Result<SecretBytes> derive_transaction_key(std::span<const std::uint8_t> initial_key,
                                                          const InitialKeyId& id, std::uint32_t counter);
 // Host: a working key of one KSN.
@@ -122,7 +123,9 @@ class DukptDevice {
   DukptDevice(const InitialKeyId& id, std::size_t key_size) : id_(id), key_size_(key_size) {}
   DukptDevice copy() const;
   std::span<std::uint8_t> slot(std::size_t bit) { return registers_.writable().subspan(bit * slot_size, key_size_); }
-  std::span<const std::uint8_t> slot(std::size_t bit) const { return registers_.view().subspan(bit * slot_size, key_size_); }
+  std::span<const std::uint8_t> slot(std::size_t bit) const {
+    return registers_.view().subspan(bit * slot_size, key_size_);
+  }
   bool in_use(std::size_t bit) const { return (used_ >> bit & 1U) != 0; }
   void erase(std::size_t bit);
   Result<void> derive_below(std::span<const std::uint8_t> parent, std::uint32_t parent_counter, std::size_t bit);

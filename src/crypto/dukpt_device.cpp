@@ -14,8 +14,12 @@ namespace {
 constexpr std::uint8_t format_version = 1;
 constexpr std::size_t header_size = 1 + 1 + 8 + 4 + 4;  // version, key size, initial key ID, current, registers in use
 
-std::size_t lowest_bit(std::uint32_t counter) { return static_cast<std::size_t>(std::countr_zero(counter)); }
-std::uint32_t below(std::size_t bit) { return static_cast<std::uint32_t>((std::uint64_t{1} << bit) - 1); }
+std::size_t lowest_bit(std::uint32_t counter) {
+  return static_cast<std::size_t>(std::countr_zero(counter));
+}
+std::uint32_t below(std::size_t bit) {
+  return static_cast<std::uint32_t>((std::uint64_t{1} << bit) - 1);
+}
 
 void put_u32(std::span<std::uint8_t> out, std::uint32_t value) {
   for (std::size_t i = 0; i < 4; ++i) out[i] = static_cast<std::uint8_t>(value >> (24 - 8 * i));
@@ -92,7 +96,9 @@ Result<SecretBytes> DukptDevice::working_key(Usage usage, KeyKind kind) const {
   return derive_from_transaction_key(slot(lowest_bit(current_)), ksn(), usage, kind);
 }
 
-Result<void> DukptDevice::advance() { return skip_past(current_); }
+Result<void> DukptDevice::advance() {
+  return skip_past(current_);
+}
 
 Result<void> DukptDevice::skip_past(std::uint32_t counter) {
   if (exhausted()) return failure(Errc::CounterExhausted, "the last transaction key is spent");
@@ -114,7 +120,8 @@ Result<void> DukptDevice::skip_past(std::uint32_t counter) {
 Result<void> DukptDevice::descend(std::uint32_t target) {
   const std::size_t fork = 31U - static_cast<std::size_t>(std::countl_zero(current_ ^ target));
   const std::size_t low = lowest_bit(current_);
-  // Below the fork both go different ways: the target is in the current node's own subtree, or under the fork's register.
+  // Below the fork both go different ways: the target is in the current node's own subtree, or under the fork's
+  // register.
   std::size_t bit = fork < low ? low : fork;
   std::uint32_t node = target & ~below(bit);
   while (true) {

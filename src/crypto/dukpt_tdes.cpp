@@ -1,5 +1,6 @@
-// The 21-bit counter is a path of one-bits, high to low, as in AES DUKPT; each step is the non-reversible key generation
-// of X9.24-1, A.2: the right half of the key is encrypted by single DES under the left, twice with different variants.
+// The 21-bit counter is a path of one-bits, high to low, as in AES DUKPT; each step is the non-reversible key
+// generation of X9.24-1, A.2: the right half of the key is encrypted by single DES under the left, twice with different
+// variants.
 #include "crypto/dukpt_tdes.hpp"
 
 #include <algorithm>

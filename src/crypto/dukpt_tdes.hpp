@@ -1,5 +1,5 @@
-// TDES DUKPT, the host's side (ANSI X9.24-1-2009, annex A): an older fleet's PIN blocks and MACs can be checked. Nightdrop
-// readers originate AES DUKPT alone.
+// TDES DUKPT, the host's side (ANSI X9.24-1-2009, annex A): an older fleet's PIN blocks and MACs can be checked.
+// Nightdrop readers originate AES DUKPT alone.
 #pragma once
 
 #include <array>

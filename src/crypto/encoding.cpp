@@ -46,8 +46,12 @@ int base64_value(char c) {
 
 }  // namespace
 
-std::string hex_lower(std::span<const std::uint8_t> bytes) { return hex(bytes, "0123456789abcdef"); }
-std::string hex_upper(std::span<const std::uint8_t> bytes) { return hex(bytes, "0123456789ABCDEF"); }
+std::string hex_lower(std::span<const std::uint8_t> bytes) {
+  return hex(bytes, "0123456789abcdef");
+}
+std::string hex_upper(std::span<const std::uint8_t> bytes) {
+  return hex(bytes, "0123456789ABCDEF");
+}
 
 Result<std::vector<std::uint8_t>> from_hex(std::string_view text) {
   std::vector<std::uint8_t> bytes(text.size() / 2);

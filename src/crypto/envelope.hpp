@@ -1,5 +1,5 @@
-// The card envelope `nd1` (docs/card_envelope.md): card data under a DUKPT data key that exists once, bound by its AAD to
-// the payment it is for. The reader's side seals with a DukptDevice; the host's side opens with the BDK.
+// The card envelope `nd1` (docs/card_envelope.md): card data under a DUKPT data key that exists once, bound by its AAD
+// to the payment it is for. The reader's side seals with a DukptDevice; the host's side opens with the BDK.
 #pragma once
 
 #include <cstdint>

@@ -33,8 +33,8 @@ constexpr std::string_view development_mark = "development=true\n";
 constexpr std::size_t root_key_size = 32;
 constexpr std::size_t queue_key_size = 32;
 constexpr std::size_t fingerprint_key_min = 16;
-constexpr int ceiling_ahead = 64;   // counter values that may be spent after one write
-constexpr int renew_after = 32;     // of which so many are spent before the next write begins
+constexpr int ceiling_ahead = 64;  // counter values that may be spent after one write
+constexpr int renew_after = 32;    // of which so many are spent before the next write begins
 constexpr std::uint8_t format_version = 1;
 constexpr std::size_t header_size = 1 + 4 + 4;  // version, last spent counter, ceiling; then the registers
 
@@ -133,7 +133,7 @@ struct FileKeyVault::State {
 
   std::mutex disk;
   std::mutex mutex;
-  Spending spending;     // its ceiling is the durable one
+  Spending spending;  // its ceiling is the durable one
   bool resumed{false};
   int spent_since_write{0};
   std::function<bool()> fault;
@@ -158,7 +158,7 @@ struct FileKeyVault::State {
   Result<void> write_spending() {
     const std::lock_guard one_writer(disk);
     std::unique_lock lock(mutex);
-    const std::uint32_t ceiling = std::max(spending.ceiling, ceiling_for(spending.device));
+    const std::uint32_t ceiling = ceiling_for(spending.device);  // grows with the device
     const int spent_before = spent_since_write;
     const SecretBytes snapshot = spending_to_bytes(spending, ceiling);
     lock.unlock();
@@ -226,8 +226,8 @@ Result<void> FileKeyVault::create(const std::filesystem::path& dir, const VaultC
   ND_TRY(write_sealed(*directory, identity_role, root, identity->view()));
   ND_TRY(write_sealed(*directory, fingerprint_role, root, contents.fingerprint_key.view()));
   ND_TRY(write_sealed(*directory, dukpt_role, root, spending_to_bytes(spending, 0).view()));
-  ND_TRY(write_sealed(*directory, marks_role, root,
-                      {reinterpret_cast<const std::uint8_t*>(marks.data()), marks.size()}));
+  ND_TRY(
+      write_sealed(*directory, marks_role, root, {reinterpret_cast<const std::uint8_t*>(marks.data()), marks.size()}));
   // Last: with it the vault exists.
   return directory->replace(root_file, root, 0400);
 }
@@ -374,10 +374,18 @@ void FileKeyVault::check_pin(SecretBytes pin, std::vector<std::uint8_t> salt, st
   state_->wake.notify_one();
 }
 
-const P256Point& FileKeyVault::identity_public_key() const { return state_->public_key; }
-const dukpt::InitialKeyId& FileKeyVault::initial_key_id() const { return state_->initial_key_id; }
-KeyType FileKeyVault::key_type() const { return state_->key_type; }
-bool FileKeyVault::is_development() const { return state_->development; }
+const P256Point& FileKeyVault::identity_public_key() const {
+  return state_->public_key;
+}
+const dukpt::InitialKeyId& FileKeyVault::initial_key_id() const {
+  return state_->initial_key_id;
+}
+KeyType FileKeyVault::key_type() const {
+  return state_->key_type;
+}
+bool FileKeyVault::is_development() const {
+  return state_->development;
+}
 
 void FileKeyVault::set_fault(std::function<bool()> fault) {
   const std::lock_guard lock(state_->mutex);

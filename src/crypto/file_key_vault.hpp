@@ -1,7 +1,7 @@
-// The KeyVault over files, each sealed with AES-256-GCM under the device's root key. The DUKPT file holds keys of the future
-// alone and a ceiling: a counter value is spent only while it is at or below a ceiling that is on the disk, so that even
-// a reader that lost its queue knows where to go on. The ceiling runs ahead of the counter, and a background thread
-// writes it and the erasure of spent keys; a payment waits for the disk only when that thread has fallen behind.
+// The KeyVault over files, each sealed with AES-256-GCM under the device's root key. The DUKPT file holds keys of the
+// future alone and a ceiling: a counter value is spent only while it is at or below a ceiling that is on the disk, so
+// that even a reader that lost its queue knows where to go on. The ceiling runs ahead of the counter, and a background
+// thread writes it and the erasure of spent keys; a payment waits for the disk only when that thread has fallen behind.
 #pragma once
 
 #include <array>
@@ -33,12 +33,12 @@ class FileKeyVault final : public hal::KeyVault {
   // Runs a callable on the loop's thread.
   using Post = std::function<void(std::function<void()>)>;
 
-  // Makes a vault in `dir` (created with mode 0700). Durable when Ok; a vault that was cut off in the making can be made again.
-  // Errors: Conflict (there is a vault), InvalidArgument (contents), Io, CryptoFailed.
+  // Makes a vault in `dir` (created with mode 0700). Durable when Ok; a vault that was cut off in the making can be
+  // made again. Errors: Conflict (there is a vault), InvalidArgument (contents), Io, CryptoFailed.
   [[nodiscard]] static Result<void> create(const std::filesystem::path& dir, const VaultContents& contents);
-  // Opens the vault; it is this object's alone (Busy for another) until it is destroyed. seal_card() works after resume_after().
-  // Errors: NotFound, Busy, WrongKey (a file was changed or is another device's), Corrupt, InvalidArgument (root.key can be
-  // read by others), DevelopmentKey, Io.
+  // Opens the vault; it is this object's alone (Busy for another) until it is destroyed. seal_card() works after
+  // resume_after(). Errors: NotFound, Busy, WrongKey (a file was changed or is another device's), Corrupt,
+  // InvalidArgument (root.key can be read by others), DevelopmentKey, Io.
   [[nodiscard]] static Result<std::unique_ptr<FileKeyVault>> open(const std::filesystem::path& dir, Post post);
   // Waits for what the background thread has in hand. PIN checks not yet begun are dropped, their `done` never called.
   ~FileKeyVault() override;

@@ -99,8 +99,8 @@ Result<void> p256_verify_digest(const P256Point& key, std::span<const std::uint8
   if (digest.size() != 32) return failure(Errc::InvalidArgument, "a SHA-256 digest has 32 bytes");
   const auto raw = p256_signature_from_der(signature);
   ND_TRY(raw);
-  const auto imported = PsaKey::import(PSA_KEY_TYPE_ECC_PUBLIC_KEY(PSA_ECC_FAMILY_SECP_R1), ecdsa,
-                                       PSA_KEY_USAGE_VERIFY_HASH, key);
+  const auto imported =
+      PsaKey::import(PSA_KEY_TYPE_ECC_PUBLIC_KEY(PSA_ECC_FAMILY_SECP_R1), ecdsa, PSA_KEY_USAGE_VERIFY_HASH, key);
   if (!imported) return failure(Errc::Malformed, "the public key is no point of P-256", imported.error().native);
   const psa_status_t status =
       psa_verify_hash(imported->id(), ecdsa, digest.data(), digest.size(), raw->data(), raw->size());
@@ -125,8 +125,8 @@ Result<P256Point> p256_from_spki_pem(std::string_view pem) {
   const auto der = from_base64(text);
   ND_TRY(der);
   P256Point point{};
-  if (der->size() != spki_prefix.size() + point.size() || !std::equal(spki_prefix.begin(), spki_prefix.end(), der->begin()) ||
-      (*der)[spki_prefix.size()] != 0x04) {
+  if (der->size() != spki_prefix.size() + point.size() ||
+      !std::equal(spki_prefix.begin(), spki_prefix.end(), der->begin()) || (*der)[spki_prefix.size()] != 0x04) {
     return failure(Errc::Malformed, "not the public key of a P-256 key pair");
   }
   std::copy(der->begin() + spki_prefix.size(), der->end(), point.begin());

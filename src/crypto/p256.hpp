@@ -1,5 +1,5 @@
-// ECDSA on P-256 with SHA-256: the reader's identity, the journal's checkpoints, the policy's signature. A private key is
-// its 32-byte scalar, a public key the 65 bytes 04 | x | y, a signature DER on the wire and r | s inside PSA.
+// ECDSA on P-256 with SHA-256: the reader's identity, the journal's checkpoints, the policy's signature. A private key
+// is its 32-byte scalar, a public key the 65 bytes 04 | x | y, a signature DER on the wire and r | s inside PSA.
 #pragma once
 
 #include <array>
@@ -29,7 +29,8 @@ using P256Scalar = std::span<const std::uint8_t, 32>;
 // Errors: InvalidArgument (the scalar), CryptoFailed.
 [[nodiscard]] Result<std::vector<std::uint8_t>> p256_sign(P256Scalar scalar, std::span<const std::uint8_t> message);
 // Signs a digest of 32 bytes; DER.
-[[nodiscard]] Result<std::vector<std::uint8_t>> p256_sign_digest(P256Scalar scalar, std::span<const std::uint8_t> digest);
+[[nodiscard]] Result<std::vector<std::uint8_t>> p256_sign_digest(P256Scalar scalar,
+                                                                 std::span<const std::uint8_t> digest);
 // Ok only if the DER signature over SHA-256 of the message is by this key.
 // Errors: WrongKey (it isn't), Malformed (no DER signature, no point of the curve).
 [[nodiscard]] Result<void> p256_verify(const P256Point& key, std::span<const std::uint8_t> message,

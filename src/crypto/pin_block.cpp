@@ -33,7 +33,9 @@ Result<void> check_pin(Digits pin) {
   return {};
 }
 
-std::unexpected<Error> bad_block() { return failure(Errc::Malformed, "not a PIN block of this format, key and PAN"); }
+std::unexpected<Error> bad_block() {
+  return failure(Errc::Malformed, "not a PIN block of this format, key and PAN");
+}
 
 // Control nibble, length and PIN; what follows is the fill.
 void put_pin(std::span<std::uint8_t> block, std::uint8_t control, Digits pin) {
@@ -49,7 +51,8 @@ Result<Block8> account_field(Digits pan) {
   const auto digits = account_digits(pan);
   ND_TRY(digits);
   Block8 field;
-  for (std::size_t i = 0; i < 12; ++i) set_nibble(field.writable(), 4 + i, static_cast<std::uint8_t>((*digits)[i] - '0'));
+  for (std::size_t i = 0; i < 12; ++i)
+    set_nibble(field.writable(), 4 + i, static_cast<std::uint8_t>((*digits)[i] - '0'));
   return field;
 }
 
@@ -59,7 +62,8 @@ void xor_into(std::span<std::uint8_t> block, std::span<const std::uint8_t> other
 
 Result<Block8> encode(std::uint8_t control, Digits pin, std::span<const std::uint8_t> fill) {
   ND_TRY(check_pin(pin));
-  if (fill.size() != nibbles8 - fill_start - pin.size()) return failure(Errc::InvalidArgument, "the fill has a wrong length");
+  if (fill.size() != nibbles8 - fill_start - pin.size())
+    return failure(Errc::InvalidArgument, "the fill has a wrong length");
   Block8 block;
   put_pin(block.writable(), control, pin);
   for (std::size_t i = 0; i < fill.size(); ++i) set_nibble(block.writable(), fill_start + pin.size() + i, fill[i]);
@@ -129,7 +133,9 @@ Result<Block8> without_pan(std::span<const std::uint8_t> block, Digits pan) {
   return clear;
 }
 
-std::size_t fill_length(Digits pin) { return nibbles8 - fill_start - pin.size(); }
+std::size_t fill_length(Digits pin) {
+  return nibbles8 - fill_start - pin.size();
+}
 
 }  // namespace
 
@@ -206,7 +212,8 @@ Result<Block16> format4_pin_field(Digits pin, std::span<const std::uint8_t, 8> r
 
 Result<Block16> format4_pan_field(Digits pan) {
   constexpr std::size_t shortest = 12;
-  if (pan.empty() || pan.size() > 19 || !all_digits(pan)) return failure(Errc::InvalidArgument, "a PAN has 1 to 19 digits");
+  if (pan.empty() || pan.size() > 19 || !all_digits(pan))
+    return failure(Errc::InvalidArgument, "a PAN has 1 to 19 digits");
   const std::size_t length = std::max(pan.size(), shortest);
   Block16 field;
   set_nibble(field.writable(), 0, static_cast<std::uint8_t>(length - shortest));
@@ -240,7 +247,8 @@ Result<std::array<std::uint8_t, 16>> encrypt_format4(std::span<const std::uint8_
   return block;
 }
 
-Result<SecretBytes> decrypt_format4(std::span<const std::uint8_t> key, std::span<const std::uint8_t> block, Digits pan) {
+Result<SecretBytes> decrypt_format4(std::span<const std::uint8_t> key, std::span<const std::uint8_t> block,
+                                    Digits pan) {
   const auto pan_field = format4_pan_field(pan);
   ND_TRY(pan_field);
   if (block.size() != 16) return bad_block();

@@ -1,6 +1,6 @@
-// PIN blocks of ISO 9564-1, formats 0 to 4. PIN and PAN are ASCII digits, a PIN 4 to 12 of them. Decoding checks all that
-// a format fixes (control nibble, length, digits, fill), because a wrong PAN or key shows in nothing else; whatever is
-// wrong, the error is the same, so that it tells nothing about the PIN.
+// PIN blocks of ISO 9564-1, formats 0 to 4. PIN and PAN are ASCII digits, a PIN 4 to 12 of them. Decoding checks all
+// that a format fixes (control nibble, length, digits, fill), because a wrong PAN or key shows in nothing else;
+// whatever is wrong, the error is the same, so that it tells nothing about the PIN.
 #pragma once
 
 #include <array>
@@ -46,10 +46,11 @@ using Block16 = Secret<16>;
 // Format 4: the PIN field under the AES key, XOR the PAN field, under the key again.
 // Errors: InvalidArgument, CryptoFailed; decrypting: Malformed (not a block of this key and PAN).
 // Standard: ISO 9564-1:2017, 9.4.
-[[nodiscard]] Result<std::array<std::uint8_t, 16>> encrypt_format4(std::span<const std::uint8_t> key, Digits pin, Digits pan);
-[[nodiscard]] Result<std::array<std::uint8_t, 16>> encrypt_format4(std::span<const std::uint8_t> key, Digits pin, Digits pan,
-                                                                   std::span<const std::uint8_t, 8> random);
-[[nodiscard]] Result<SecretBytes> decrypt_format4(std::span<const std::uint8_t> key, std::span<const std::uint8_t> block,
-                                                  Digits pan);
+[[nodiscard]] Result<std::array<std::uint8_t, 16>> encrypt_format4(std::span<const std::uint8_t> key, Digits pin,
+                                                                   Digits pan);
+[[nodiscard]] Result<std::array<std::uint8_t, 16>> encrypt_format4(std::span<const std::uint8_t> key, Digits pin,
+                                                                   Digits pan, std::span<const std::uint8_t, 8> random);
+[[nodiscard]] Result<SecretBytes> decrypt_format4(std::span<const std::uint8_t> key,
+                                                  std::span<const std::uint8_t> block, Digits pan);
 
 }  // namespace nightdrop::pin_block

@@ -69,7 +69,9 @@ class HmacKey {
   Sha256 outer_;
 };
 
-bool aes_key_size(std::size_t size) { return size == 16 || size == 24 || size == 32; }
+bool aes_key_size(std::size_t size) {
+  return size == 16 || size == 24 || size == 32;
+}
 
 // The key as PSA takes it: TDES always as three keys, since PSA's CMAC knows no two-key TDES and single DES is EDE with
 // one key three times.
@@ -88,8 +90,8 @@ Result<SecretBytes> psa_key_bytes(BlockCipher cipher, ByteView key) {
 
 enum class Direction : std::uint8_t { Encrypt, Decrypt };
 
-Result<void> crypt(BlockCipher cipher, psa_algorithm_t algorithm, Direction direction, ByteView key, ByteView iv, ByteView in,
-                   std::span<std::uint8_t> out) {
+Result<void> crypt(BlockCipher cipher, psa_algorithm_t algorithm, Direction direction, ByteView key, ByteView iv,
+                   ByteView in, std::span<std::uint8_t> out) {
   if (out.size() != in.size()) return failure(Errc::InvalidArgument, "input and output differ in length");
   if (algorithm != PSA_ALG_CTR && in.size() % block_size(cipher) != 0) {
     return failure(Errc::InvalidArgument, "data is not of whole blocks");
@@ -101,9 +103,8 @@ Result<void> crypt(BlockCipher cipher, psa_algorithm_t algorithm, Direction dire
   const auto bytes = psa_key_bytes(cipher, key);
   ND_TRY(bytes);
   const bool encrypt = direction == Direction::Encrypt;
-  const auto imported =
-      PsaKey::import(cipher == BlockCipher::Aes ? PSA_KEY_TYPE_AES : PSA_KEY_TYPE_DES, algorithm,
-                     encrypt ? PSA_KEY_USAGE_ENCRYPT : PSA_KEY_USAGE_DECRYPT, bytes->view());
+  const auto imported = PsaKey::import(cipher == BlockCipher::Aes ? PSA_KEY_TYPE_AES : PSA_KEY_TYPE_DES, algorithm,
+                                       encrypt ? PSA_KEY_USAGE_ENCRYPT : PSA_KEY_USAGE_DECRYPT, bytes->view());
   ND_TRY(imported);
   // PSA wants room for a block more than it fills; `in` and `out` may also be the same memory.
   SecretBytes result(in.size() + 16);
@@ -131,9 +132,15 @@ Result<void> crypt(BlockCipher cipher, psa_algorithm_t algorithm, Direction dire
 
 }  // namespace
 
-Digest sha256(ByteView data) { return Sha256().update(data).finish(); }
-Digest sha256(ByteView first, ByteView second) { return Sha256().update(first).update(second).finish(); }
-Digest hmac_sha256(ByteView key, ByteView data) { return HmacKey(key).mac(data); }
+Digest sha256(ByteView data) {
+  return Sha256().update(data).finish();
+}
+Digest sha256(ByteView first, ByteView second) {
+  return Sha256().update(first).update(second).finish();
+}
+Digest hmac_sha256(ByteView key, ByteView data) {
+  return HmacKey(key).mac(data);
+}
 
 Digest pbkdf2_hmac_sha256(ByteView pin, ByteView salt, std::uint32_t iterations) {
   ND_ASSERT(iterations > 0);
@@ -167,8 +174,8 @@ Result<std::vector<std::uint8_t>> aes_gcm_seal(ByteView key, ByteView nonce, Byt
   std::vector<std::uint8_t> sealed(plaintext.size() + gcm_tag_size);
   std::size_t length = 0;
   const psa_status_t status =
-      psa_aead_encrypt(imported->id(), PSA_ALG_GCM, nonce.data(), nonce.size(), aad.data(), aad.size(), plaintext.data(),
-                       plaintext.size(), sealed.data(), sealed.size(), &length);
+      psa_aead_encrypt(imported->id(), PSA_ALG_GCM, nonce.data(), nonce.size(), aad.data(), aad.size(),
+                       plaintext.data(), plaintext.size(), sealed.data(), sealed.size(), &length);
   if (status != PSA_SUCCESS) return psa_failure(status, "sealing failed");
   ND_ASSERT(length == sealed.size());
   return sealed;

@@ -47,14 +47,17 @@ inline constexpr std::size_t gcm_tag_size = 16;
 // Requires: key of 16, 24 or 32 bytes; a 12-byte nonce never used before with this key.
 // Errors: InvalidArgument (sizes), CryptoFailed.
 // Standard: NIST SP 800-38D.
-[[nodiscard]] Result<std::vector<std::uint8_t>> aes_gcm_seal(ByteView key, ByteView nonce, ByteView aad, ByteView plaintext);
+[[nodiscard]] Result<std::vector<std::uint8_t>> aes_gcm_seal(ByteView key, ByteView nonce, ByteView aad,
+                                                             ByteView plaintext);
 // The plaintext of aes_gcm_seal().
 // Errors: WrongKey (key, nonce, AAD or a bit of the data is another), InvalidArgument, CryptoFailed.
 [[nodiscard]] Result<SecretBytes> aes_gcm_open(ByteView key, ByteView nonce, ByteView aad, ByteView sealed);
 
 // Block ciphers for key blocks and PIN blocks. A TDES key has 8 (single DES), 16 or 24 bytes.
 enum class BlockCipher : std::uint8_t { Aes, Tdes };
-constexpr std::size_t block_size(BlockCipher cipher) { return cipher == BlockCipher::Aes ? 16 : 8; }
+constexpr std::size_t block_size(BlockCipher cipher) {
+  return cipher == BlockCipher::Aes ? 16 : 8;
+}
 
 // Each of these requires: a key of a size that fits the cipher, data of whole blocks (CTR: any length), an output
 // as long as the input, an IV of one block. Input and output may be the same memory.
@@ -62,8 +65,10 @@ constexpr std::size_t block_size(BlockCipher cipher) { return cipher == BlockCip
 // Standard: NIST SP 800-38A.
 [[nodiscard]] Result<void> ecb_encrypt(BlockCipher cipher, ByteView key, ByteView in, std::span<std::uint8_t> out);
 [[nodiscard]] Result<void> ecb_decrypt(BlockCipher cipher, ByteView key, ByteView in, std::span<std::uint8_t> out);
-[[nodiscard]] Result<void> cbc_encrypt(BlockCipher cipher, ByteView key, ByteView iv, ByteView in, std::span<std::uint8_t> out);
-[[nodiscard]] Result<void> cbc_decrypt(BlockCipher cipher, ByteView key, ByteView iv, ByteView in, std::span<std::uint8_t> out);
+[[nodiscard]] Result<void> cbc_encrypt(BlockCipher cipher, ByteView key, ByteView iv, ByteView in,
+                                       std::span<std::uint8_t> out);
+[[nodiscard]] Result<void> cbc_decrypt(BlockCipher cipher, ByteView key, ByteView iv, ByteView in,
+                                       std::span<std::uint8_t> out);
 [[nodiscard]] Result<void> aes_ctr(ByteView key, ByteView counter, ByteView in, std::span<std::uint8_t> out);
 
 // CMAC, one block long.

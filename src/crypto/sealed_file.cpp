@@ -63,7 +63,9 @@ void overwrite(int descriptor) {
   if (write_all(descriptor, zeros)) ::fdatasync(descriptor);
 }
 
-std::string aad_of(const char* role) { return std::string("nightdrop-vault/1\n") + role; }
+std::string aad_of(const char* role) {
+  return std::string("nightdrop-vault/1\n") + role;
+}
 
 }  // namespace
 
@@ -94,7 +96,9 @@ VaultDirectory::~VaultDirectory() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-bool VaultDirectory::has(const char* name) const { return ::faccessat(descriptor_, name, F_OK, 0) == 0; }
+bool VaultDirectory::has(const char* name) const {
+  return ::faccessat(descriptor_, name, F_OK, 0) == 0;
+}
 
 Result<SecretBytes> VaultDirectory::read(const char* name, bool private_only) const {
   const Descriptor file(::openat(descriptor_, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));

@@ -26,8 +26,8 @@ class VaultDirectory {
 
   // Whether a file of that name is there.
   bool has(const char* name) const;
-  // The bytes of a small file. Errors: NotFound, Io, Corrupt (too long to be ours), InvalidArgument (with `private_only`:
-  // group or others may read it).
+  // The bytes of a small file. Errors: NotFound, Io, Corrupt (too long to be ours), InvalidArgument (with
+  // `private_only`: group or others may read it).
   [[nodiscard]] Result<SecretBytes> read(const char* name, bool private_only = false) const;
   // Replaces a file. Ensures: durable when Ok; on an error the old contents, or the new, are whole.
   // Errors: DiskFull, Io.
@@ -42,8 +42,10 @@ class VaultDirectory {
 
 // Seals `plaintext` under the root key as file `role`. Durable when Ok. Errors: as replace(), CryptoFailed.
 [[nodiscard]] Result<void> write_sealed(const VaultDirectory& directory, const char* role,
-                                        std::span<const std::uint8_t> root_key, std::span<const std::uint8_t> plaintext);
-// What write_sealed() sealed as that role. Errors: NotFound, Io, WrongKey (changed, of another role, or of another root key).
+                                        std::span<const std::uint8_t> root_key,
+                                        std::span<const std::uint8_t> plaintext);
+// What write_sealed() sealed as that role. Errors: NotFound, Io, WrongKey (changed, of another role, or of another root
+// key).
 [[nodiscard]] Result<SecretBytes> read_sealed(const VaultDirectory& directory, const char* role,
                                               std::span<const std::uint8_t> root_key);
 

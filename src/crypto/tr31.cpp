@@ -13,7 +13,7 @@ namespace nightdrop::tr31 {
 namespace {
 
 constexpr std::size_t block_length_max = 9'999;
-constexpr std::size_t length_field = 2;       // before the key: its length in bits
+constexpr std::size_t length_field = 2;  // before the key: its length in bits
 constexpr std::size_t fixed_header = 16;
 constexpr std::size_t short_block_max = 0xFF;  // longer optional blocks have extended lengths
 
@@ -29,11 +29,16 @@ struct VersionFacts {
 Result<VersionFacts> facts_of(char version) {
   switch (version) {
     case 'A':
-    case 'C': return VersionFacts{BlockCipher::Tdes, Binding::Variant, false, 4};
-    case 'B': return VersionFacts{BlockCipher::Tdes, Binding::Derivation, false, 8};
-    case 'D': return VersionFacts{BlockCipher::Aes, Binding::Derivation, false, 16};
-    case 'E': return VersionFacts{BlockCipher::Aes, Binding::Derivation, true, 16};
-    default: return failure(Errc::InvalidArgument, "an unknown version of key block");
+    case 'C':
+      return VersionFacts{BlockCipher::Tdes, Binding::Variant, false, 4};
+    case 'B':
+      return VersionFacts{BlockCipher::Tdes, Binding::Derivation, false, 8};
+    case 'D':
+      return VersionFacts{BlockCipher::Aes, Binding::Derivation, false, 16};
+    case 'E':
+      return VersionFacts{BlockCipher::Aes, Binding::Derivation, true, 16};
+    default:
+      return failure(Errc::InvalidArgument, "an unknown version of key block");
   }
 }
 
@@ -45,8 +50,14 @@ std::uint8_t derivation_algorithm(BlockCipher cipher, std::size_t kbpk_bytes) {
 Result<SecretBytes> derive(const VersionFacts& facts, std::span<const std::uint8_t> kbpk, std::uint8_t usage) {
   const std::size_t block = block_size(facts.cipher);
   const std::size_t bits = kbpk.size() * 8;
-  std::array<std::uint8_t, 8> data{0,    0,    usage, 0, 0, derivation_algorithm(facts.cipher, kbpk.size()),
-                                   static_cast<std::uint8_t>(bits >> 8), static_cast<std::uint8_t>(bits)};
+  std::array<std::uint8_t, 8> data{0,
+                                   0,
+                                   usage,
+                                   0,
+                                   0,
+                                   derivation_algorithm(facts.cipher, kbpk.size()),
+                                   static_cast<std::uint8_t>(bits >> 8),
+                                   static_cast<std::uint8_t>(bits)};
   SecretBytes key((kbpk.size() + block - 1) / block * block);
   for (std::size_t i = 0; i * block < key.size(); ++i) {
     data[0] = static_cast<std::uint8_t>(i + 1);
@@ -136,7 +147,8 @@ std::vector<OptionalBlock> padded_blocks(const Header& header, std::size_t block
 // Length, key, padding.
 Result<SecretBytes> payload_of(const VersionFacts& facts, char algorithm, std::span<const std::uint8_t> key,
                                std::optional<std::span<const std::uint8_t>> padding) {
-  if (key.empty() || key.size() * 8 > 0xFFFF) return failure(Errc::InvalidArgument, "a key of a length that no block carries");
+  if (key.empty() || key.size() * 8 > 0xFFFF)
+    return failure(Errc::InvalidArgument, "a key of a length that no block carries");
   const std::size_t longest = algorithm == 'A' ? 32 : algorithm == 'T' ? 24 : 0;  // hides which of its kind it is
   const std::size_t block = block_size(facts.cipher);
   const std::size_t least = length_field + std::max(key.size(), longest);
@@ -181,7 +193,8 @@ Result<KeyBlock> unwrap(std::span<const std::uint8_t> kbpk, std::string_view key
   const auto keys = derive_block_keys(parsed->header.version, kbpk);
   ND_TRY(keys);
   const std::size_t mac_digits = facts->mac_size * 2;
-  if (parsed->declared_length != key_block.size()) return failure(Errc::Malformed, "the key block has another length than it says");
+  if (parsed->declared_length != key_block.size())
+    return failure(Errc::Malformed, "the key block has another length than it says");
   if (!whole_blocks(*facts, parsed->size)) return failure(Errc::Malformed, "the optional blocks are not padded");
   if (key_block.size() < parsed->size + mac_digits) return failure(Errc::Malformed, "the key block is cut off");
   const auto header = key_block.substr(0, parsed->size);
@@ -193,7 +206,8 @@ Result<KeyBlock> unwrap(std::span<const std::uint8_t> kbpk, std::string_view key
   SecretBytes payload(*data);
   ND_TRY(crypt(*facts, Direction::Decrypt, *keys, header, *mac, payload.writable()));
   const auto expected =
-      mac_of(*facts, *keys, header, facts->binding == Binding::Variant ? std::span<const std::uint8_t>(*data) : payload.view());
+      mac_of(*facts, *keys, header,
+             facts->binding == Binding::Variant ? std::span<const std::uint8_t>(*data) : payload.view());
   ND_TRY(expected);
   if (!equal_in_constant_time(*expected, *mac)) return failure(Errc::WrongKey, "the key block's MAC differs");
   auto key = key_of(payload.view());
@@ -212,13 +226,15 @@ Result<std::string> wrap(std::span<const std::uint8_t> kbpk, const Header& heade
   const auto blocks = padded_blocks(header, block_size(facts->cipher));
   const std::string optional = blocks_text(blocks);
   const std::size_t total = fixed_header + optional.size() + (payload->size() + facts->mac_size) * 2;
-  if (total > block_length_max || blocks.size() > 99) return failure(Errc::InvalidArgument, "the key block would be too long");
+  if (total > block_length_max || blocks.size() > 99)
+    return failure(Errc::InvalidArgument, "the key block would be too long");
   std::string text(1, header.version);
   text += number(total, 4, 10) + header.usage + header.algorithm + header.mode_of_use + header.key_version +
           header.exportability + number(blocks.size(), 2, 10) + header.reserved + optional;
   // What would not be read back as it was meant is not written.
   const auto again = parse_header(text);
-  if (!again || again->size != text.size() || again->header.blocks != blocks || again->header.reserved != header.reserved) {
+  if (!again || again->size != text.size() || again->header.blocks != blocks ||
+      again->header.reserved != header.reserved) {
     return failure(Errc::InvalidArgument, "the key block's header is malformed");
   }
   const bool over_clear = facts->binding == Binding::Derivation;

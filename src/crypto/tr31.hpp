@@ -1,6 +1,6 @@
-// TR-31 / ANSI X9.143 key blocks, versions A to E: how keys travel into a reader. Header and optional blocks are text and
-// bound to the key by the MAC; unwrap() decrypts, compares the MAC in constant time, and only then believes the length
-// inside. Every way to fail gives an error without the key's bytes.
+// TR-31 / ANSI X9.143 key blocks, versions A to E: how keys travel into a reader. Header and optional blocks are text
+// and bound to the key by the MAC; unwrap() decrypts, compares the MAC in constant time, and only then believes the
+// length inside. Every way to fail gives an error without the key's bytes.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,9 @@ struct OptionalBlock {
 };
 
 struct Header {
-  char version{'D'};          // A, B, C: TDES; D, E: AES
-  std::string usage{"K0"};    // two characters: B0 BDK, B1 initial key, P0 PIN, D0 data, K0 key encryption …
-  char algorithm{'A'};        // A AES, T TDES, H HMAC, R RSA …
+  char version{'D'};        // A, B, C: TDES; D, E: AES
+  std::string usage{"K0"};  // two characters: B0 BDK, B1 initial key, P0 PIN, D0 data, K0 key encryption …
+  char algorithm{'A'};      // A AES, T TDES, H HMAC, R RSA …
   char mode_of_use{'B'};
   std::string key_version{"00"};
   char exportability{'N'};

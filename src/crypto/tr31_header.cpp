@@ -9,11 +9,19 @@ namespace {
 constexpr std::size_t fixed_size = 16;
 constexpr std::size_t length_digits_max = 8;  // of an extended block; a key block has at most 9,999 characters
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alphanumeric(char c) { return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
-bool is_printable(char c) { return c >= 0x20 && c <= 0x7E; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_alphanumeric(char c) {
+  return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+bool is_printable(char c) {
+  return c >= 0x20 && c <= 0x7E;
+}
 
-std::unexpected<Error> malformed(const char* text) { return failure(Errc::Malformed, text); }
+std::unexpected<Error> malformed(const char* text) {
+  return failure(Errc::Malformed, text);
+}
 
 std::optional<std::size_t> number(std::string_view text, unsigned base) {
   if (text.empty()) return std::nullopt;

@@ -19,7 +19,9 @@ std::vector<std::uint8_t> initial_key(std::size_t size) {
   return {key->view().begin(), key->view().end()};
 }
 
-std::string state_of(const DukptDevice& device) { return hex_lower(device.serialise().view()); }
+std::string state_of(const DukptDevice& device) {
+  return hex_lower(device.serialise().view());
+}
 
 TEST(DukptDevice, MeetsTheHostForThousandsOfTransactions) {
   const auto key = initial_key(16);
@@ -29,8 +31,9 @@ TEST(DukptDevice, MeetsTheHostForThousandsOfTransactions) {
     expected = next_counter(expected).value();
     ASSERT_EQ(device.current(), expected);
     if (i % 37 == 0) {
-      ASSERT_TRUE(std::ranges::equal(device.working_key(Usage::DataEncrypt, KeyKind::Aes128)->view(),
-                                     derive_working_key(key, device.ksn(), Usage::DataEncrypt, KeyKind::Aes128)->view()));
+      ASSERT_TRUE(
+          std::ranges::equal(device.working_key(Usage::DataEncrypt, KeyKind::Aes128)->view(),
+                             derive_working_key(key, device.ksn(), Usage::DataEncrypt, KeyKind::Aes128)->view()));
     }
     ASSERT_TRUE(device.advance());
   }
@@ -60,8 +63,9 @@ TEST(DukptDevice, SkipsAcrossTheSixteenBitRule) {
     for (int i = 0; i < 6 && !spending.exhausted(); ++i) {
       const std::uint32_t counter = *spending.current();
       ASSERT_TRUE(is_transaction_counter(counter)) << counter;
-      ASSERT_TRUE(std::ranges::equal(spending.working_key(Usage::PinEncryption, KeyKind::Aes256)->view(),
-                                     derive_working_key(key, spending.ksn(), Usage::PinEncryption, KeyKind::Aes256)->view()));
+      ASSERT_TRUE(
+          std::ranges::equal(spending.working_key(Usage::PinEncryption, KeyKind::Aes256)->view(),
+                             derive_working_key(key, spending.ksn(), Usage::PinEncryption, KeyKind::Aes256)->view()));
       ASSERT_TRUE(spending.advance());
       auto skipping = DukptDevice::load(key, id).value();
       ASSERT_TRUE(skipping.skip_past(counter));

@@ -42,7 +42,8 @@ TEST_P(EnvelopeTest, RoundTrip) {
   EXPECT_EQ(envelope->key_type, GetParam() == 32 ? KeyType::Aes256 : KeyType::Aes128);
   EXPECT_EQ(envelope->ciphertext.size(), plaintext.size() + 16);
   EXPECT_TRUE(std::ranges::equal(open_envelope(bdk_, *envelope, aad)->view(), bytes_of(plaintext)));
-  EXPECT_TRUE(std::ranges::equal(open_envelope_pin(bdk_, *envelope, bytes_of("4242424242424242"))->view(), bytes_of("1234")));
+  EXPECT_TRUE(
+      std::ranges::equal(open_envelope_pin(bdk_, *envelope, bytes_of("4242424242424242"))->view(), bytes_of("1234")));
   EXPECT_EQ(open_envelope_pin(bdk_, *envelope, bytes_of("4242424242424241")).error().code, Errc::Malformed);
 }
 

@@ -89,7 +89,8 @@ TEST_F(VaultTest, SealsWhatTheHostOpens) {
   ASSERT_TRUE(envelope);
   EXPECT_EQ(vault->counter(), 1u);
   EXPECT_TRUE(std::ranges::equal(open_envelope(bdk_, *envelope, "aad")->view(), bytes_of("card")));
-  EXPECT_TRUE(std::ranges::equal(open_envelope_pin(bdk_, *envelope, bytes_of("4242424242424242"))->view(), bytes_of("4711")));
+  EXPECT_TRUE(
+      std::ranges::equal(open_envelope_pin(bdk_, *envelope, bytes_of("4242424242424242"))->view(), bytes_of("4711")));
   EXPECT_EQ(vault->initial_key_id(), id);
   EXPECT_EQ(vault->key_type(), KeyType::Aes128);
   EXPECT_EQ(vault->fingerprint(bytes_of("4242")).value(),
@@ -263,6 +264,17 @@ TEST_F(VaultTest, NeverSpendsAboveTheCeilingOnTheDisk) {
   }
 }
 
+TEST_F(VaultTest, RenewsTheCeilingBeforeItIsReached) {
+  create();
+  const auto vault = resumed(0);
+  for (int i = 0; i < 32; ++i) spend(*vault);
+  ASSERT_TRUE(vault->flush());  // begun by the last of these, on the vault's own thread
+  fs::create_directory(dir_ / "dukpt.new");
+  std::ofstream(dir_ / "dukpt.new" / "x") << "x";  // from here on no write succeeds
+  for (int i = 0; i < 64; ++i) spend(*vault);
+  EXPECT_FALSE(vault->seal_card(bytes_of("card"), "aad", {}, {}));
+}
+
 TEST_F(VaultTest, ErasedKeysAreNotInTheFile) {
   create();
   const auto initial_key = dukpt::derive_initial_key(bdk_, id).value();
@@ -282,7 +294,8 @@ TEST_F(VaultTest, ErasedKeysAreNotInTheFile) {
     const auto key = dukpt::derive_transaction_key(initial_key.view(), id, counter);
     EXPECT_EQ(clear.find(hex_lower(key->view())), std::string::npos) << counter;
   }
-  EXPECT_NE(clear.find(hex_lower(dukpt::derive_transaction_key(initial_key.view(), id, 21)->view())), std::string::npos);
+  EXPECT_NE(clear.find(hex_lower(dukpt::derive_transaction_key(initial_key.view(), id, 21)->view())),
+            std::string::npos);
 }
 
 TEST_F(VaultTest, OldContentsAreOverwrittenBeforeTheyAreLetGo) {

@@ -22,12 +22,14 @@ TEST(P256, PublicKeyAndSignatureOfRfc6979) {
   const auto key = p256_public_key(rfc6979_scalar().view());
   ASSERT_TRUE(key);
   EXPECT_EQ(hex_upper(*key),
-            "0460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB67903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F51"
+            "0460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB67903FE1008B8BC99A41AE9E95628BC64F2F1B20C"
+            "2D7E9F51"
             "77A3C294D4462299");
-  const auto raw = from_hex(
-                       "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9"
-                       "AFF4064DC4AB2F843ACDA8")
-                       .value();
+  const auto raw =
+      from_hex(
+          "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9"
+          "AFF4064DC4AB2F843ACDA8")
+          .value();
   P256RawSignature signature{};
   std::ranges::copy(raw, signature.begin());
   const auto der = p256_signature_to_der(signature);
@@ -83,8 +85,9 @@ TEST(P256, DerIsStrict) {
   const auto der = p256_signature_to_der(raw);
   EXPECT_EQ(hex_lower(der), "300702010102020080");
   EXPECT_EQ(p256_signature_from_der(der).value(), raw);
-  for (const char* bad : {"", "30", "3000", "300702010102020080ff", "3006020101020180", "30080202000102020080", "300402010102",
-                          "308107020101020200 80", "310702010102020080", "3007020101030200 80", "3008020101020300008 0"}) {
+  for (const char* bad :
+       {"", "30", "3000", "300702010102020080ff", "3006020101020180", "30080202000102020080", "300402010102",
+        "308107020101020200 80", "310702010102020080", "3007020101030200 80", "3008020101020300008 0"}) {
     std::string text(bad);
     std::erase(text, ' ');
     EXPECT_FALSE(p256_signature_from_der(from_hex(text).value())) << bad;

@@ -14,7 +14,9 @@
 namespace nightdrop {
 namespace {
 
-std::vector<std::uint8_t> hex(std::string_view text) { return from_hex(text).value(); }
+std::vector<std::uint8_t> hex(std::string_view text) {
+  return from_hex(text).value();
+}
 
 TEST(Encoding, HexIsStrict) {
   EXPECT_EQ(hex_lower(hex("00ffA5")), "00ffa5");
@@ -28,8 +30,13 @@ TEST(Encoding, HexIsStrict) {
 }
 
 TEST(Encoding, Base64OfRfc4648) {
-  const std::pair<const char*, const char*> cases[] = {{"", ""},         {"f", "Zg=="},     {"fo", "Zm8="},    {"foo", "Zm9v"},
-                                                       {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> cases[] = {{"", ""},
+                                                       {"f", "Zg=="},
+                                                       {"fo", "Zm8="},
+                                                       {"foo", "Zm9v"},
+                                                       {"foob", "Zm9vYg=="},
+                                                       {"fooba", "Zm9vYmE="},
+                                                       {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, encoded] : cases) {
     EXPECT_EQ(to_base64(bytes_of(plain)), encoded);
     const auto decoded = from_base64(encoded);
@@ -69,7 +76,8 @@ TEST(Primitives, Pbkdf2IsFastEnoughForASlowHash) {
   const auto took = std::chrono::steady_clock::now() - start;
   EXPECT_NE(slow, Digest{});
   RecordProperty("microseconds", static_cast<int>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
-  EXPECT_LT(took, std::chrono::seconds(10));  // well under half a second on a desk; emulated and sanitised builds pass too
+  EXPECT_LT(took,
+            std::chrono::seconds(10));  // well under half a second on a desk; emulated and sanitised builds pass too
 }
 
 TEST(Primitives, GcmOfNistsTestCase4) {
@@ -81,9 +89,10 @@ TEST(Primitives, GcmOfNistsTestCase4) {
       "ba637b39");
   auto sealed = aes_gcm_seal(key, nonce, aad, plain);
   ASSERT_TRUE(sealed);
-  EXPECT_EQ(hex_lower(*sealed),
-            "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac97"
-            "3d58e0915bc94fbc3221a5db94fae95ae7121a47");
+  EXPECT_EQ(
+      hex_lower(*sealed),
+      "42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e21d514b25466931c7d8f6a5aac84aa051ba30b396a0aac97"
+      "3d58e0915bc94fbc3221a5db94fae95ae7121a47");
   EXPECT_TRUE(std::ranges::equal(aes_gcm_open(key, nonce, aad, *sealed)->view(), plain));
   for (std::size_t i = 0; i < sealed->size(); ++i) {
     (*sealed)[i] ^= 1;
@@ -149,8 +158,9 @@ TEST(Primitives, TdesTakesOneTwoAndThreeKeys) {
 TEST(Primitives, CmacOfSp80038b) {
   const auto key = hex("2b7e151628aed2a6abf7158809cf4f3c");
   EXPECT_EQ(hex_lower(*cmac(BlockCipher::Aes, key, {})), "bb1d6929e95937287fa37d129b756746");
-  EXPECT_EQ(hex_lower(*cmac(BlockCipher::Aes, key, hex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c8"
-                                                       "1c46a35ce411"))),
+  EXPECT_EQ(hex_lower(*cmac(BlockCipher::Aes, key,
+                            hex("6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c8"
+                                "1c46a35ce411"))),
             "dfa66747de9ae63030ca32611497c827");
   EXPECT_EQ(hex_lower(*cmac(BlockCipher::Tdes, hex("8aa83bf8cbda10620bc1bf19fbb6cd58bc313d4a371ca8b5"), {})),
             "b7a688e122ffaf95");

@@ -34,7 +34,9 @@ inline std::vector<std::uint8_t> bytes_of_hex(std::string_view text) {
   EXPECT_TRUE(bytes.has_value()) << text;
   return bytes.value_or(std::vector<std::uint8_t>{});
 }
-inline std::vector<std::uint8_t> bytes_of_hex(JsonView value) { return bytes_of_hex(text_of(value)); }
+inline std::vector<std::uint8_t> bytes_of_hex(JsonView value) {
+  return bytes_of_hex(text_of(value));
+}
 
 // An upper-case hex text of what a function gave, or a word that equals none.
 template <class Given>

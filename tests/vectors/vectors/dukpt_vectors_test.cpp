@@ -1,4 +1,5 @@
-// Every value of aes_dukpt.json: X9.24-3's own supplement, other public implementations, and what was computed from them.
+// Every value of aes_dukpt.json: X9.24-3's own supplement, other public implementations, and what was computed from
+// them.
 #include <algorithm>
 #include <bit>
 #include <map>
@@ -15,15 +16,20 @@ using dukpt::KeyKind;
 using dukpt::Usage;
 
 const std::map<std::string, Usage, std::less<>> usages{
-    {"key_encryption", Usage::KeyEncryption},   {"pin_encryption", Usage::PinEncryption},
-    {"mac_generation", Usage::MacGeneration},   {"mac_verification", Usage::MacVerification},
-    {"mac_both", Usage::MacBoth},               {"data_encrypt", Usage::DataEncrypt},
-    {"data_decrypt", Usage::DataDecrypt},       {"data_both", Usage::DataBoth},
-    {"key_derivation", Usage::KeyDerivation},   {"key_derivation_initial_key", Usage::InitialKey},
+    {"key_encryption", Usage::KeyEncryption},
+    {"pin_encryption", Usage::PinEncryption},
+    {"mac_generation", Usage::MacGeneration},
+    {"mac_verification", Usage::MacVerification},
+    {"mac_both", Usage::MacBoth},
+    {"data_encrypt", Usage::DataEncrypt},
+    {"data_decrypt", Usage::DataDecrypt},
+    {"data_both", Usage::DataBoth},
+    {"key_derivation", Usage::KeyDerivation},
+    {"key_derivation_initial_key", Usage::InitialKey},
 };
 const std::map<std::string, KeyKind, std::less<>> kinds{
-    {"2TDEA", KeyKind::Tdea2},    {"3TDEA", KeyKind::Tdea3},    {"AES128", KeyKind::Aes128},
-    {"AES192", KeyKind::Aes192},  {"AES256", KeyKind::Aes256},  {"HMAC128", KeyKind::Hmac128},
+    {"2TDEA", KeyKind::Tdea2},     {"3TDEA", KeyKind::Tdea3},     {"AES128", KeyKind::Aes128},
+    {"AES192", KeyKind::Aes192},   {"AES256", KeyKind::Aes256},   {"HMAC128", KeyKind::Hmac128},
     {"HMAC192", KeyKind::Hmac192}, {"HMAC256", KeyKind::Hmac256},
 };
 
@@ -35,7 +41,9 @@ dukpt::InitialKeyId id_of(JsonView value) {
   return id;
 }
 
-std::uint32_t counter_of(JsonView hex) { return static_cast<std::uint32_t>(std::stoul(text_of(hex), nullptr, 16)); }
+std::uint32_t counter_of(JsonView hex) {
+  return static_cast<std::uint32_t>(std::stoul(text_of(hex), nullptr, 16));
+}
 
 // The inputs that all records share.
 struct Inputs {
@@ -237,8 +245,9 @@ TEST(DukptVectors, UpdateKeys) {
       ASSERT_TRUE(device->skip_past(spent));
       for (const JsonView value : entry["update_key"].items()) {
         const auto kind = kinds.find(value.key())->second;
-        EXPECT_EQ(hex_of(dukpt::derive_working_key(initial_key, dukpt::make_ksn(id, counter), Usage::KeyEncryption, kind)),
-                  text_of(value["value"]));
+        EXPECT_EQ(
+            hex_of(dukpt::derive_working_key(initial_key, dukpt::make_ksn(id, counter), Usage::KeyEncryption, kind)),
+            text_of(value["value"]));
         EXPECT_EQ(hex_of(device->update_key(kind)), text_of(value["value"])) << spent;
       }
     }
@@ -273,7 +282,8 @@ TEST(DukptVectors, CounterOf17BitsIsDerivedByTheHostAndOriginatedByNobody) {
   const auto counter = counter_of(edge["counter_hex"]);
   const auto suites = json["suites"].items();
   const auto key = [&](JsonView suite) {
-    return hex_of(dukpt::derive_transaction_key(bytes_of_hex(suite["initial_key"]), id_of(suite["initial_key_id"]), counter));
+    return hex_of(
+        dukpt::derive_transaction_key(bytes_of_hex(suite["initial_key"]), id_of(suite["initial_key_id"]), counter));
   };
   EXPECT_EQ(key(suites[0]), text_of(edge["derivation_key_from_AES128_BDK"]));
   EXPECT_EQ(key(suites[2]), text_of(edge["derivation_key_from_AES256_BDK"]));

@@ -43,7 +43,8 @@ TEST(PinBlockVectors, Format4) {
     const std::span<const std::uint8_t, 8> random(field.data() + 8, 8);
     EXPECT_EQ(hex_of(pin_block::format4_pin_field(bytes_of(pin), random)), text_of(vector["pin_field"]));
     EXPECT_EQ(hex_of(pin_block::format4_pan_field(bytes_of(pan))), text_of(vector["pan_field"]));
-    EXPECT_EQ(hex_of(pin_block::encrypt_format4(key, bytes_of(pin), bytes_of(pan), random)), text_of(vector["pin_block"]));
+    EXPECT_EQ(hex_of(pin_block::encrypt_format4(key, bytes_of(pin), bytes_of(pan), random)),
+              text_of(vector["pin_block"]));
     EXPECT_EQ(pin_of(pin_block::decrypt_format4(key, bytes_of_hex(vector["pin_block"]), bytes_of(pan))), pin);
     const auto fresh = pin_block::encrypt_format4(key, bytes_of(pin), bytes_of(pan));
     ASSERT_TRUE(fresh);
@@ -79,7 +80,8 @@ TEST(PinBlockVectors, Formats0To3) {
         EXPECT_EQ(pin_of(pin_block::decode_format0(block, bytes_of(pan))), pin);
         break;
       case 1:
-        EXPECT_EQ(hex_of(pin_block::encode_format1(bytes_of(pin), text_of(vector["transaction_field"]))), text_of(vector["block"]));
+        EXPECT_EQ(hex_of(pin_block::encode_format1(bytes_of(pin), text_of(vector["transaction_field"]))),
+                  text_of(vector["block"]));
         EXPECT_EQ(pin_of(pin_block::decode_format1(block)), pin);
         EXPECT_EQ(pin_of(pin_block::decode_format1(pin_block::encode_format1(bytes_of(pin))->view())), pin);
         break;
@@ -88,11 +90,15 @@ TEST(PinBlockVectors, Formats0To3) {
         EXPECT_EQ(pin_of(pin_block::decode_format2(block)), pin);
         break;
       case 3:
-        EXPECT_EQ(hex_of(pin_block::encode_format3(bytes_of(pin), bytes_of(pan), text_of(vector["fill"]))), text_of(vector["block"]));
+        EXPECT_EQ(hex_of(pin_block::encode_format3(bytes_of(pin), bytes_of(pan), text_of(vector["fill"]))),
+                  text_of(vector["block"]));
         EXPECT_EQ(pin_of(pin_block::decode_format3(block, bytes_of(pan))), pin);
-        EXPECT_EQ(pin_of(pin_block::decode_format3(pin_block::encode_format3(bytes_of(pin), bytes_of(pan))->view(), bytes_of(pan))), pin);
+        EXPECT_EQ(pin_of(pin_block::decode_format3(pin_block::encode_format3(bytes_of(pin), bytes_of(pan))->view(),
+                                                   bytes_of(pan))),
+                  pin);
         break;
-      default: FAIL() << "a format nobody knows";
+      default:
+        FAIL() << "a format nobody knows";
     }
   }
   EXPECT_EQ(json["formats_0_to_3"].size(), 10u);
@@ -101,7 +107,9 @@ TEST(PinBlockVectors, Formats0To3) {
 // Whether the wrong thing of a negative vector is refused.
 bool refused(JsonView entry) {
   const std::string what = text_of(entry["what"]);
-  const auto bytes = [&](const char* name) { return entry[name].is_string() ? bytes_of_hex(entry[name]) : std::vector<std::uint8_t>{}; };
+  const auto bytes = [&](const char* name) {
+    return entry[name].is_string() ? bytes_of_hex(entry[name]) : std::vector<std::uint8_t>{};
+  };
   const std::string pan(entry["pan"].string().value_or(""));
   const std::string pin(entry["pin"].string().value_or(""));
   const auto block = bytes("block");
@@ -146,7 +154,8 @@ TEST(PinBlockVectors, TdesDukptWithFormat0) {
     std::vector<std::uint8_t> block(8);
     ASSERT_TRUE(ecb_encrypt(BlockCipher::Tdes, pin_key.view(), clear->view(), block));
     EXPECT_EQ(hex_upper(block), text_of(record["pin_block_format0_encrypted"]));
-    EXPECT_EQ(hex_of(dukpt_tdes::retail_mac(dukpt_tdes::mac_request_key(*key), bytes_of(input))), text_of(record["mac_request"]));
+    EXPECT_EQ(hex_of(dukpt_tdes::retail_mac(dukpt_tdes::mac_request_key(*key), bytes_of(input))),
+              text_of(record["mac_request"]));
     const auto data_key = dukpt_tdes::data_request_key(*key);
     ASSERT_TRUE(data_key);
     std::vector<std::uint8_t> data(24);

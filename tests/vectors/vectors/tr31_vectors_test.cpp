@@ -8,7 +8,9 @@
 namespace nightdrop::vectors {
 namespace {
 
-char letter(JsonView value) { return text_of(value).at(0); }
+char letter(JsonView value) {
+  return text_of(value).at(0);
+}
 
 TEST(Tr31Vectors, ReadsEachAndWritesItAgain) {
   const Json json = load("tr31.json");
@@ -129,8 +131,8 @@ TEST(Tr31Vectors, Negative) {
   }
   EXPECT_EQ(refused, 45u);
   // The same shapes without the fault are read.
-  for (const char* good : {"B0000P0TE00N0000", "B0000P0TE00N0100KS071ab", "B0000P0TE00N0200KS04TT04", "B0000P0TE00N0100KS00020Aab",
-                           "B0000P0TE00N0100KS0004000Cab"}) {
+  for (const char* good : {"B0000P0TE00N0000", "B0000P0TE00N0100KS071ab", "B0000P0TE00N0200KS04TT04",
+                           "B0000P0TE00N0100KS00020Aab", "B0000P0TE00N0100KS0004000Cab"}) {
     EXPECT_TRUE(tr31::parse_header(good)) << good;
   }
   EXPECT_EQ(tr31::parse_header("B0000P0TE00N0100KS00020Aab")->header.block("KS"), "ab");
