@@ -159,6 +159,8 @@ class RecordStore {
   [[nodiscard]] virtual Result<JournalEvent> last_event() = 0;  // seq 0 and a zero hash when empty
   [[nodiscard]] virtual Result<void> add_checkpoint(const Checkpoint& checkpoint) = 0;
   [[nodiscard]] virtual Result<std::vector<Checkpoint>> checkpoints_after(std::uint64_t seq, std::size_t limit) = 0;
+  // The last event that was pruned: what is left begins right after it. seq 0 and a zero hash when nothing was.
+  [[nodiscard]] virtual Result<Checkpoint> journal_start() { return Checkpoint{}; }
   // A consumer's durable cursor; 0 when it has none.
   [[nodiscard]] virtual Result<std::uint64_t> cursor(std::string_view consumer) = 0;
   [[nodiscard]] virtual Result<void> set_cursor(std::string_view consumer, std::uint64_t seq) = 0;

@@ -1,0 +1,10 @@
+# Makes store_migrations.inc of the numbered .sql files beside this one: a C++ raw string each, in order.
+file(GLOB migration_files CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.sql)
+list(SORT migration_files)
+set(migrations "")
+foreach(file IN LISTS migration_files)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(READ ${file} sql)
+  string(APPEND migrations "R\"sql(${sql})sql\",\n")
+endforeach()
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/store_migrations.inc CONTENT "@migrations@" @ONLY)
