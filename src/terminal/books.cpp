@@ -26,6 +26,7 @@ Result<void> Books::open() {
                                   state_.untrusted_for_ms};
   time_.emplace(memory, boot_id_, reading(), policy_.valid_from);
   was_trusted_ = state_.clock_trusted;
+  state_.policy_version = std::max(state_.policy_version, policy_.version);
   const auto points = ports_.store.last_event();
   if (!points) return std::unexpected(points.error());
   last_checkpoint_ = points->seq - points->seq % checkpoint_every;

@@ -1,0 +1,271 @@
+#include "firmware/nightdropd/daemon.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+
+#include "config/policy_json.hpp"
+#include "crypto/file_key_vault.hpp"
+#include "crypto/p256.hpp"
+#include "crypto/primitives.hpp"
+#include "firmware/nightdropd/hardware.hpp"
+#include "hal/linux/system_clock.hpp"
+#include "pos/server.hpp"
+#include "store/sqlcipher_store.hpp"
+#include "terminal/terminal.hpp"
+
+namespace nightdrop::firmware {
+namespace {
+
+constexpr const char* firmware_version = "0.1.0";
+constexpr std::size_t handlers_a_turn = 256;  // what one commit carries at most
+
+StartFailure failed(int exit_code, const std::string& what, const Error& error) {
+  return {exit_code, what + ": " + error.text + " (" + errc_name(error.code) + (error.native != 0 ? ", " + std::to_string(error.native) : "") + ")"};
+}
+
+int exit_code_of(const Error& error) {
+  switch (error.code) {
+    case Errc::Busy: return exit_busy;
+    case Errc::WrongKey:
+    case Errc::NewerSchema:
+    case Errc::Corrupt:
+    case Errc::Malformed:
+    case Errc::ReadOnly:
+      return exit_data;
+    case Errc::Io:
+    case Errc::DiskFull:
+      return exit_io;
+    case Errc::InvalidArgument:
+    case Errc::NotFound:
+    case Errc::Conflict:
+    case Errc::CryptoFailed:
+    case Errc::CounterExhausted:
+    case Errc::Unavailable:
+    case Errc::Unsupported:
+    case Errc::DevelopmentKey:
+      return exit_config;
+  }
+  return exit_config;
+}
+
+std::expected<std::string, StartFailure> read_file(const std::string& path, const char* what) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::unexpected(StartFailure{exit_config, std::string(what) + " cannot be read: " + path});
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+Result<void> verify_signature(std::string_view signer_pem, std::span<const std::uint8_t> message, std::span<const std::uint8_t> signature) {
+  const auto key = p256_from_spki_pem(signer_pem);
+  if (!key) return std::unexpected(key.error());
+  return p256_verify(*key, message, signature);
+}
+
+// The policy as anybody at the POS may see it: approvers by name alone.
+std::string shown_policy(const Policy& policy) {
+  Json document = policy_json(policy);
+  Json approvers = Json::array();
+  for (const Approver& approver : policy.approvers) approvers.push(std::move(Json::object().set("id", approver.id)));
+  document.set("approvers", std::move(approvers));
+  return document.dump();
+}
+
+// Everything a running daemon owns, in the order in which it is opened; destroyed in reverse.
+class Daemon {
+ public:
+  explicit Daemon(const Config& config) : config_(config), signals_(loop_), timer_(loop_) {}
+
+  std::expected<void, StartFailure> open() {
+    if (config_.hal != HalKind::Sim) {
+      return std::unexpected(StartFailure{exit_config, "hal \"linux\" needs a card reader driver, and this build has none (docs/porting.md)"});
+    }
+    auto hardware = make_sim_hardware(loop_, config_);
+    if (!hardware) return std::unexpected(failed(exit_io, "the simulated hardware cannot start", hardware.error()));
+    hardware_ = std::move(*hardware);
+    if (auto opened = open_vault(); !opened) return opened;
+    if (auto opened = open_queue(); !opened) return opened;
+    if (auto opened = open_policy(); !opened) return opened;
+    return open_host();
+  }
+
+  std::expected<void, StartFailure> start() {
+    settings_.merchant = {policy_.merchant_id, config_.terminal_id, config_.serial_number};
+    settings_.utc_offset_minutes = config_.utc_offset_minutes;
+    settings_.window = static_cast<std::size_t>(config_.acquirer.window);
+    settings_.batch = config_.acquirer.batch;
+    terminal_ = std::make_unique<terminal::Terminal>(
+        terminal::Ports{*store_, *vault_, hardware_->reader(), *host_, hardware_->links(), hardware_->clock(),
+                        hardware_->entropy(), hardware_->indicator()},
+        policy_, settings_);
+    if (auto started = terminal_->start(); !started) {
+      return std::unexpected(failed(exit_code_of(started.error()), "the terminal cannot start", started.error()));
+    }
+    facts_.serial_number = config_.serial_number;
+    facts_.label = config_.label;
+    facts_.device_type = config_.device_type;
+    facts_.firmware_version = firmware_version;
+    facts_.livemode = policy_.livemode;
+    facts_.policy_document = shown_policy(policy_);
+    methods_ = std::make_unique<pos::Methods>(*terminal_, facts_);
+    server_ = std::make_unique<pos::Server>(loop_, *terminal_, *methods_,
+                                            pos::ServerOptions{config_.pos_socket.path, config_.pos_socket.mode,
+                                                               {config_.pos_socket.uids.begin(), config_.pos_socket.uids.end()},
+                                                               {config_.pos_socket.gids.begin(), config_.pos_socket.gids.end()}});
+    if (auto opened = hardware_->open([this] { asio::post(loop_, [] {}); }); !opened) {
+      return std::unexpected(failed(exit_code_of(opened.error()), "the world socket cannot be opened", opened.error()));
+    }
+    if (auto started = server_->start(); !started) {
+      return std::unexpected(failed(exit_code_of(started.error()), "the POS socket cannot be opened", started.error()));
+    }
+    return {};
+  }
+
+  void run() {
+    signals_.add(SIGTERM);
+    signals_.add(SIGINT);
+    signals_.async_wait([this](const std::error_code& problem, int) {
+      if (!problem) stopping_ = true;
+    });
+    announce();
+    while (!stopping_) {
+      wait_for_work();
+      for (std::size_t handled = 0; handled < handlers_a_turn && loop_.poll_one() != 0; ++handled) {
+      }
+      terminal_->tick();
+      terminal_->end_turn();
+      watchdog_.feed();
+    }
+    watchdog_.notify_stopping();
+    server_->stop();
+    if (const auto stopped = terminal_->stop(); !stopped) spdlog::error("the last checkpoint was not signed: {}", stopped.error().text);
+    spdlog::info("stopped");
+  }
+
+ private:
+  std::expected<void, StartFailure> open_vault() {
+    auto vault = FileKeyVault::open(config_.vault_dir, [this](std::function<void()> work) { asio::post(loop_, std::move(work)); });
+    if (!vault) return std::unexpected(failed(exit_code_of(vault.error()), "the key vault cannot be opened", vault.error()));
+    vault_ = std::move(*vault);
+    vault_->set_fault(hardware_->faults().vault);
+    if (vault_->is_development()) spdlog::warn("the vault holds development keys; never take real cards with it");
+    return {};
+  }
+
+  std::expected<void, StartFailure> open_queue() {
+    SqlCipherStore::Options options;
+    options.dir = config_.queue_dir;
+    options.with_key = [this](const SqlCipherStore::KeyUse& use) { return vault_->with_queue_key(use); };
+    options.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) { return sha256(prev, bytes); };
+    const HardwareFaults faults = hardware_->faults();
+    options.faults = {faults.disk_full, faults.disk_error, faults.commit_error};
+    auto store = SqlCipherStore::open(std::move(options));
+    if (!store) return std::unexpected(failed(exit_code_of(store.error()), "the queue cannot be opened", store.error()));
+    store_ = std::move(*store);
+    const auto health = store_->health();
+    if (health.degraded) {
+      spdlog::error("the queue was damaged: {} rows carried over, {} lost, old file kept at {}; payments are refused until "
+                    "`nightdrop accept-damage`", health.carried_over, health.lost, health.set_aside_path);
+    }
+    return {};
+  }
+
+  std::expected<void, StartFailure> open_policy() {
+    const auto document = read_file(config_.policy_file, "the policy");
+    if (!document) return std::unexpected(document.error());
+    const auto signature = read_file(config_.policy_signature_file(), "the policy's signature");
+    if (!signature) return std::unexpected(signature.error());
+    const auto signer = read_file(config_.policy_signer_file, "the policy signer's public key");
+    if (!signer) return std::unexpected(signer.error());
+    const auto state = store_->device_state();
+    if (!state) return std::unexpected(failed(exit_data, "the queue cannot be read", state.error()));
+    std::string_view trimmed(*signature);
+    while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == '\r' || trimmed.back() == ' ')) trimmed.remove_suffix(1);
+    auto policy = load_policy(*document, trimmed, *signer, state->policy_version, verify_signature);
+    if (!policy) return std::unexpected(StartFailure{exit_config, "the policy is refused: " + policy.error().message});
+    policy_ = std::move(*policy);
+    return {};
+  }
+
+  std::expected<void, StartFailure> open_host() {
+    const auto ca = read_file(config_.acquirer.ca_file, "the acquirer's CA certificate");
+    if (!ca) return std::unexpected(ca.error());
+    const auto certificate = read_file(config_.acquirer.client_certificate_file, "the reader's certificate");
+    if (!certificate) return std::unexpected(certificate.error());
+    facts_.certificate_pem = *certificate;
+    hal::CurlHostLinkConfig host;
+    host.base_url = config_.acquirer.url;
+    host.ca_pem = *ca;
+    host.client_cert_pem = *certificate;
+    host.allow_tls_1_2 = config_.acquirer.tls_min == TlsMin::Tls12;
+    host.connections_max = config_.acquirer.window;
+    for (const Route route : {Route::Ethernet, Route::Wifi, Route::Cellular}) {
+      host.routes[static_cast<std::size_t>(route)] = hardware_->binding(route);
+    }
+    auto link = hal::CurlHostLink::create(std::move(host), *vault_, [this](std::function<void()> work) { asio::post(loop_, std::move(work)); });
+    if (!link) return std::unexpected(failed(exit_config, "the acquirer's connection cannot be set up", link.error()));
+    host_ = std::move(*link);
+    return {};
+  }
+
+  void announce() {
+    Json ready = Json::object();
+    ready.set("event", "ready").set("serial_number", config_.serial_number).set("pos_socket", config_.pos_socket.path);
+    if (!config_.sim_socket.empty()) ready.set("sim_socket", config_.sim_socket);
+    std::printf("%s\n", ready.dump().c_str());
+    std::fflush(stdout);
+    watchdog_.notify_ready();
+    spdlog::info("ready: reader {}, policy version {}", config_.serial_number, policy_.version);
+  }
+
+  // Sleeps until a handler is ready or the terminal has something to do.
+  void wait_for_work() {
+    const auto next = terminal_->next_tick_ms();
+    const std::int64_t now = hardware_->clock().monotonic().count();
+    std::int64_t delay = next ? std::max<std::int64_t>(0, *next - now) : INT64_C(3'600'000);
+    if (const auto most = watchdog_.interval()) delay = std::min<std::int64_t>(delay, most->count() / 2);
+    timer_.expires_after(std::chrono::milliseconds(delay));
+    timer_.async_wait([](const std::error_code&) {});
+    loop_.run_one();
+  }
+
+  const Config& config_;
+  asio::io_context loop_{1};
+  asio::signal_set signals_;
+  asio::steady_timer timer_;
+  hal::SystemdWatchdog watchdog_;
+  std::unique_ptr<Hardware> hardware_;
+  std::unique_ptr<FileKeyVault> vault_;
+  std::unique_ptr<SqlCipherStore> store_;
+  Policy policy_;
+  terminal::Settings settings_;
+  std::unique_ptr<hal::CurlHostLink> host_;
+  pos::ReaderFacts facts_;
+  std::unique_ptr<terminal::Terminal> terminal_;
+  std::unique_ptr<pos::Methods> methods_;
+  std::unique_ptr<pos::Server> server_;
+  bool stopping_{false};
+};
+
+}  // namespace
+
+std::expected<void, StartFailure> run_daemon(const Config& config) {
+  Daemon daemon(config);
+  if (auto opened = daemon.open(); !opened) return opened;
+  if (auto started = daemon.start(); !started) return started;
+  daemon.run();
+  return {};
+}
+
+std::expected<void, StartFailure> check_daemon(const Config& config) {
+  Daemon daemon(config);
+  return daemon.open();
+}
+
+}  // namespace nightdrop::firmware
