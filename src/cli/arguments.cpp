@@ -55,7 +55,7 @@ Examples:
 CLI::Validator one_of(std::vector<std::string> words) { return CLI::IsMember(std::move(words)).description(""); }
 CLI::Validator between(int least, int most) { return CLI::Range(least, most).description(""); }
 
-constexpr const char* also = "\n\n--socket, --config, --json and --no-color may stand here too: 'nightdrop --help'.";
+constexpr const char* also = "\n\n--socket, --config, --json and --no-color may stand here too.";
 
 // One sub-command under construction.
 class Sub {
@@ -159,7 +159,7 @@ void add_payments(CLI::App& app, Arguments& into) {
   cancel.payment(o.payment);
   cancel.app().add_option("--reason", o.reason, "requested_by_customer, duplicate,\nabandoned (default)")
       ->type_name("WORD")->check(one_of({"requested_by_customer", "duplicate", "abandoned"}));
-  cancel.examples("\nOne that is being sent is reversed after its answer. An approved one needs a refund.\n\n"
+  cancel.examples("\nOne that is being sent is reversed after its answer. An approved one needs a\nrefund.\n\n"
                   "Examples:\n  nightdrop void order-1001 --reason duplicate");
 
   Sub declines(app, "declines", "List what needs a person: declined, expired, in doubt", into, Command::Declines);
@@ -182,7 +182,7 @@ void add_queue(CLI::App& app, Arguments& into) {
   Sub forward(app, "forward", "Send what is stored, now, and wait until all is sent", into, Command::Forward);
   forward.app().add_flag("--no-wait", o.no_wait, "start and leave");
   forward.app().add_option("--timeout", o.forward_timeout_s, "seconds to wait; 300; 0: for ever")->type_name("S")->check(between(0, 86'400));
-  forward.examples("\nForwarding goes on by itself whenever a path is up; this only hurries it and looks on.\n\n"
+  forward.examples("\nForwarding goes on by itself whenever a path is up; this hurries it and watches.\n\n"
                    "Examples:\n  nightdrop forward\n  nightdrop forward --timeout 30");
 
   Sub report(app, "report", "The report of the last sync run", into, Command::Report);

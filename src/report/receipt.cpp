@@ -131,6 +131,7 @@ void write_card(Paper& paper, JsonView card) {
 
 void write_outcome(Paper& paper, JsonView payment, const Style& style) {
   paper.rule();
+  if (is_refund(payment)) paper.middle("REFUND", Tone::Strong);
   paper.middle(outcome_text(payment), status_tone(text_of(payment["status"])));
   const JsonView authorization = payment["authorization"];
   const JsonView decline = payment["decline"];
@@ -181,21 +182,18 @@ void write_verification(Paper& paper, JsonView payment, Copy copy) {
 
 std::string_view outcome_text(JsonView payment) {
   const std::string_view status = text_of(payment["status"]);
-  const bool refund = is_refund(payment);
-  if (status == "stored") {
-    return refund ? "REFUND STORED OFFLINE - NOT YET AUTHORIZED" : "STORED OFFLINE - NOT YET AUTHORIZED";
-  }
-  if (status == "forwarding") return refund ? "REFUND BEING SENT - NOT YET AUTHORIZED" : "BEING SENT - NOT YET AUTHORIZED";
+  if (status == "stored") return "STORED OFFLINE - NOT YET AUTHORIZED";
+  if (status == "forwarding") return "BEING SENT - NOT YET AUTHORIZED";
   if (status == "processing") return "OUTCOME NOT YET KNOWN - NOT AUTHORIZED";
   if (status == "succeeded") {
     const auto approved = payment["authorization"]["approved_amount"].integer();
     if (approved && *approved < payment["amount"].integer().value_or(0)) return "APPROVED IN PART";
-    return refund ? "REFUND APPROVED" : "APPROVED";
+    return "APPROVED";
   }
-  if (status == "declined") return refund ? "REFUND DECLINED" : "DECLINED";
+  if (status == "declined") return "DECLINED";
   if (status == "expired") return "NOT SENT IN TIME - NOT AUTHORIZED";
   if (status == "requires_review") return "NOT AUTHORIZED - UNDER REVIEW";
-  if (status == "canceled") return was_reversed(payment) ? "REVERSED" : refund ? "REFUND CANCELED" : "CANCELED - VOID";
+  if (status == "canceled") return was_reversed(payment) ? "REVERSED" : "CANCELED - VOID";
   if (status == "requires_approval") return "NOT PAID - WAITS FOR A MANAGER";
   return "NOT PAID";
 }
@@ -233,7 +231,7 @@ std::string receipt(JsonView payment, const ReceiptHead& head, Copy copy, const 
   write_verification(paper, payment, copy);
   paper.blank();
   paper.middle(copy == Copy::Customer ? "CUSTOMER COPY" : "MERCHANT COPY");
-  if (copy == Copy::Customer) paper.middle("Please keep this receipt for your records.");
+  if (copy == Copy::Customer) paper.middle("Please keep this receipt.");
   return paper.text();
 }
 

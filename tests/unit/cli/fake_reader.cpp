@@ -71,6 +71,7 @@ FakeReader::FakeReader() {
   on("get_reader", result(R"({"serial_number":"ND000001","label":"Bar","device_type":"sim","firmware_version":"0.1.0",)"
                           R"("protocol_version":1,"livemode":false,"provisioned":true})"));
   on("subscribe", result(R"({"cursor":0})"));
+  defaults_ = {"get_reader", "subscribe"};
   thread_ = std::thread([this] { serve(); });
 }
 
@@ -148,6 +149,7 @@ std::string FakeReader::lines_for(const Json& request, bool& hang_up) {
     const std::lock_guard lock(mutex_);
     calls_.push_back({method, request["params"].dump()});
     auto& all = handlers_[method];
+    if (all.size() > 1 && defaults_.erase(method) > 0) all.erase(all.begin());
     if (!all.empty()) handler = all.front();
     if (all.size() > 1) all.erase(all.begin());
   }

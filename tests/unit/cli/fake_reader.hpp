@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -65,6 +66,7 @@ class FakeReader {
   int stop_[2]{-1, -1};
   std::mutex mutex_;
   std::map<std::string, std::vector<Handler>> handlers_;
+  std::set<std::string> defaults_;  // methods that answer by themselves until a test says otherwise
   std::vector<Call> calls_;
   std::vector<std::string> held_;
   std::thread thread_;
