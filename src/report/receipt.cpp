@@ -201,7 +201,7 @@ std::string_view outcome_text(JsonView payment) {
 std::string_view cardholder_verification_text(std::string_view cvm_results) {
   const int method = hex_byte(cvm_results, 0);
   const int outcome = hex_byte(cvm_results, 2);
-  if (method < 0 || outcome == 1) return {};
+  if (method < 0 || outcome < 0 || outcome == 1) return {};
   switch (method & 0x3F) {
     case 0x01:
     case 0x04: return "Verified by PIN";
