@@ -1,0 +1,13 @@
+// The elements of an array inside a JSON object, as the bytes they were sent as.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace nightdrop::simulator {
+
+// The elements of the array that is the member `name` of the object `text`, without white space around them; none where
+// there is no such array. Requires: `text` is valid JSON. Lifetime: as long as `text`.
+std::vector<std::string_view> array_slices(std::string_view text, std::string_view name);
+
+}  // namespace nightdrop::simulator
