@@ -1,6 +1,6 @@
 // The link's thread. Commands come in through a queue and an eventfd; curl says by callbacks which sockets and which
-// moment it waits for, and one epoll_wait waits for all of them, so an idle link costs nothing. A request has exactly one
-// end: whoever takes its CurlTransfer out of its route's table posts the outcome.
+// moment it waits for, and one epoll_wait waits for all of them, so an idle link costs nothing. A request has exactly
+// one end: whoever takes its CurlTransfer out of its route's table posts the outcome.
 #include "hal/linux/curl_host_link.hpp"
 
 #include <cerrno>
@@ -43,7 +43,9 @@ class Descriptor {
 constexpr std::uint64_t wake_tag = UINT64_MAX;
 
 // What epoll hands back for a socket: its route and its number.
-std::uint64_t tag(std::size_t route, int fd) { return std::uint64_t{route} << 32 | static_cast<std::uint32_t>(fd); }
+std::uint64_t tag(std::size_t route, int fd) {
+  return std::uint64_t{route} << 32 | static_cast<std::uint32_t>(fd);
+}
 
 bool is_base_url(const std::string& url) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), &curl_url_cleanup);
@@ -66,8 +68,11 @@ Result<std::string> read_pem_file(const std::string& path) {
 class CurlHostLink::Worker {
  public:
   Worker(CurlHostLinkConfig config, std::unique_ptr<VaultTlsKey> key, Post post)
-      : config_(std::move(config)), key_(std::move(key)), post_(std::move(post)),
-        epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      : config_(std::move(config)),
+        key_(std::move(key)),
+        post_(std::move(post)),
+        epoll_(epoll_create1(EPOLL_CLOEXEC)),
+        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   ~Worker() {
     if (!thread_.joinable()) return;
     command([this] { stopping_ = true; });
@@ -194,8 +199,9 @@ void CurlHostLink::Worker::close_multi(RouteState& route, const char* why) {
 
 void CurlHostLink::Worker::begin(std::unique_ptr<CurlTransfer> transfer) {
   RouteState& route = routes_[static_cast<std::size_t>(transfer->route())];
-  const TransferContext context{config_, key_.get(), config_.routes[route.index], route.connect_to.get(),
-                                route.tls_sessions.get(), route.http2_known};
+  const TransferContext context{
+      config_,          key_.get(), config_.routes[route.index], route.connect_to.get(), route.tls_sessions.get(),
+      route.http2_known};
   if (stopping_) return end(*transfer, NotSent{"the host link is ending"});
   if (!transfer->prepare(context)) return end(*transfer, NotSent{"the request cannot be written"});
   CURL* easy = transfer->easy();
@@ -225,7 +231,8 @@ void CurlHostLink::Worker::end(CurlTransfer& transfer, HostOutcome outcome) {
   post_([done = transfer.take_done(), result = std::move(outcome)]() mutable { done(std::move(result)); });
 }
 
-int CurlHostLink::Worker::on_socket(CURL* /*easy*/, curl_socket_t fd, int what, void* route_state, void* /*socket_data*/) {
+int CurlHostLink::Worker::on_socket(CURL* /*easy*/, curl_socket_t fd, int what, void* route_state,
+                                    void* /*socket_data*/) {
   const auto& route = *static_cast<RouteState*>(route_state);
   const int epoll = route.worker->epoll_.get();
   epoll_event event{};
@@ -308,8 +315,10 @@ Result<std::unique_ptr<CurlHostLink>> CurlHostLink::create(CurlHostLinkConfig co
   if (ready != CURLE_OK || (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL) == 0) {
     return failure(Errc::Unsupported, "this libcurl has no TLS");
   }
-  if (!is_base_url(config.base_url)) return failure(Errc::InvalidArgument, "the acquirer's URL is not https://host[:port]");
-  if (!holds_certificates(config.ca_pem)) return failure(Errc::InvalidArgument, "the acquirer's CA is no PEM certificate");
+  if (!is_base_url(config.base_url))
+    return failure(Errc::InvalidArgument, "the acquirer's URL is not https://host[:port]");
+  if (!holds_certificates(config.ca_pem))
+    return failure(Errc::InvalidArgument, "the acquirer's CA is no PEM certificate");
   if (config.connections_max < 1) return failure(Errc::InvalidArgument, "a route needs at least one connection");
   std::unique_ptr<VaultTlsKey> key;
   if (!config.client_cert_pem.empty()) {
@@ -325,6 +334,8 @@ Result<std::unique_ptr<CurlHostLink>> CurlHostLink::create(CurlHostLinkConfig co
 void CurlHostLink::send(HostRequest request, std::function<void(HostOutcome)> done) {
   worker_->send(std::move(request), std::move(done));
 }
-void CurlHostLink::drop_route(Route route) { worker_->drop_route(route); }
+void CurlHostLink::drop_route(Route route) {
+  worker_->drop_route(route);
+}
 
 }  // namespace nightdrop::hal

@@ -30,13 +30,13 @@ struct RouteBinding {
 };
 
 struct CurlHostLinkConfig {
-  std::string base_url;            // https://host[:port], no path
-  std::string ca_pem;              // the only trust anchors
-  std::string client_cert_pem;     // the reader's certificate, its chain after it; empty: no client authentication
+  std::string base_url;         // https://host[:port], no path
+  std::string ca_pem;           // the only trust anchors
+  std::string client_cert_pem;  // the reader's certificate, its chain after it; empty: no client authentication
   bool allow_tls_1_2{false};
-  std::string serial;              // sent as Nightdrop-Reader; empty: not sent
+  std::string serial;                              // sent as Nightdrop-Reader; empty: not sent
   std::array<RouteBinding, route_count> routes{};  // by Route
-  long connections_max{32};        // per route
+  long connections_max{32};                        // per route
 };
 
 // The text of a PEM file, for the fields above. Errors: NotFound, Io.

@@ -69,7 +69,8 @@ bool CurlTransfer::add_headers(const std::string& serial) {
 void CurlTransfer::set_tls(const TransferContext& context) {
   CURL* easy = easy_.get();
   const CurlHostLinkConfig& config = context.config;
-  curl_easy_setopt(easy, CURLOPT_SSLVERSION, config.allow_tls_1_2 ? long{CURL_SSLVERSION_TLSv1_2} : long{CURL_SSLVERSION_TLSv1_3});
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION,
+                   config.allow_tls_1_2 ? long{CURL_SSLVERSION_TLSv1_2} : long{CURL_SSLVERSION_TLSv1_3});
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
   curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);  // the distribution's store, else trusted beside ours
@@ -85,7 +86,8 @@ void CurlTransfer::set_tls(const TransferContext& context) {
 bool CurlTransfer::prepare(const TransferContext& context) {
   easy_.reset(curl_easy_init());
   CURL* easy = easy_.get();
-  if (easy == nullptr || !is_path(request_.path) || !is_token(request_.method) || !add_headers(context.config.serial)) return false;
+  if (easy == nullptr || !is_path(request_.path) || !is_token(request_.method) || !add_headers(context.config.serial))
+    return false;
 
   curl_easy_setopt(easy, CURLOPT_URL, (context.config.base_url + request_.path).c_str());
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);

@@ -1,5 +1,5 @@
-// One request as a curl easy handle: how it is set up, what is collected of its answer, and what its end means. Shared by
-// the files of CurlHostLink alone. Lives on the link's thread; stays where it is while curl works on it.
+// One request as a curl easy handle: how it is set up, what is collected of its answer, and what its end means. Shared
+// by the files of CurlHostLink alone. Lives on the link's thread; stays where it is while curl works on it.
 #pragma once
 
 #include <functional>

@@ -41,7 +41,9 @@ SystemClock::SystemClock() {
   std::getline(file, boot_id_);
 }
 
-std::chrono::milliseconds SystemClock::monotonic() const { return std::chrono::milliseconds{clock_ms(CLOCK_BOOTTIME)}; }
+std::chrono::milliseconds SystemClock::monotonic() const {
+  return std::chrono::milliseconds{clock_ms(CLOCK_BOOTTIME)};
+}
 
 WallReading SystemClock::wall() const {
   timex status{};  // modes 0: reads only
@@ -81,7 +83,8 @@ SystemdWatchdog::SystemdWatchdog() {
   const auto limit_us = number(std::getenv("WATCHDOG_USEC"));
   const char* pid_text = std::getenv("WATCHDOG_PID");
   const bool mine = pid_text == nullptr || number(pid_text) == std::int64_t{getpid()};
-  if (limit_us && *limit_us > 0 && mine) interval_ = std::chrono::milliseconds{std::max<std::int64_t>(1, *limit_us / 3000)};
+  if (limit_us && *limit_us > 0 && mine)
+    interval_ = std::chrono::milliseconds{std::max<std::int64_t>(1, *limit_us / 3000)};
 }
 
 SystemdWatchdog::~SystemdWatchdog() {
@@ -96,8 +99,12 @@ void SystemdWatchdog::feed() {
   notify("WATCHDOG=1");
 }
 
-void SystemdWatchdog::notify_ready() { notify("READY=1"); }
-void SystemdWatchdog::notify_stopping() { notify("STOPPING=1"); }
+void SystemdWatchdog::notify_ready() {
+  notify("READY=1");
+}
+void SystemdWatchdog::notify_stopping() {
+  notify("STOPPING=1");
+}
 
 void SystemdWatchdog::notify(const char* state) {
   if (socket_ < 0) return;

@@ -76,7 +76,9 @@ ECDSA_SIG* sign_sig(const unsigned char* digest, int length, const BIGNUM* /*kin
 
 }  // namespace
 
-bool holds_certificates(const std::string& pem) { return !certificates(pem).empty(); }
+bool holds_certificates(const std::string& pem) {
+  return !certificates(pem).empty();
+}
 
 struct VaultTlsKey::Parts {
   std::vector<CertificatePtr> chain;  // the reader's own first
@@ -105,8 +107,9 @@ Result<std::unique_ptr<VaultTlsKey>> VaultTlsKey::create(const std::string& cert
   EC_KEY_METHOD_set_sign(parts->method.get(), sign, nullptr, sign_sig);
   parts->key.reset(EVP_PKEY_new());
   if (EC_KEY_set_public_key(key.get(), EC_KEY_get0_public_key(public_key.get())) != 1 ||
-      EC_KEY_set_method(key.get(), parts->method.get()) != 1 || EC_KEY_set_ex_data(key.get(), vault_slot(), &vault) != 1 ||
-      parts->key == nullptr || EVP_PKEY_assign_EC_KEY(parts->key.get(), key.get()) != 1) {
+      EC_KEY_set_method(key.get(), parts->method.get()) != 1 ||
+      EC_KEY_set_ex_data(key.get(), vault_slot(), &vault) != 1 || parts->key == nullptr ||
+      EVP_PKEY_assign_EC_KEY(parts->key.get(), key.get()) != 1) {
     ERR_clear_error();
     return failure(Errc::CryptoFailed, "OpenSSL took no key of the vault's");
   }

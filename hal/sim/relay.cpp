@@ -54,7 +54,12 @@ microseconds LinkSchedule::retransmissions(std::size_t size) {
 }
 
 Relay::Relay(asio::io_context& context, std::string host, std::uint16_t port, std::uint32_t seed)
-    : context_(context), host_(std::move(host)), host_port_(port), schedule_(seed), reserved_(context), acceptor_(context),
+    : context_(context),
+      host_(std::move(host)),
+      host_port_(port),
+      schedule_(seed),
+      reserved_(context),
+      acceptor_(context),
       accept_again_(context) {}
 
 Relay::~Relay() = default;
@@ -122,8 +127,9 @@ Result<void> Relay::apply(const SimLinkSettings& settings) {
   }
   const auto current = sessions_;  // a reset takes its session out of the list
   for (const auto& session : current) {
-    const bool survives = settings.mode == SimLinkMode::Captive ? session->is_captive()
-                                                                : settings.mode != SimLinkMode::Down && !session->is_captive();
+    const bool survives = settings.mode == SimLinkMode::Captive
+                              ? session->is_captive()
+                              : settings.mode != SimLinkMode::Down && !session->is_captive();
     if (survives) {
       session->resume();
     } else {

@@ -1,5 +1,5 @@
-// Reading, waiting and writing. Reading goes on while a link is a black hole, so that a client's going is noticed and its
-// bytes can arrive late, as retransmitted ones do; only delivery stands still.
+// Reading, waiting and writing. Reading goes on while a link is a black hole, so that a client's going is noticed and
+// its bytes can arrive late, as retransmitted ones do; only delivery stands still.
 #include "hal/sim/relay_session.hpp"
 
 #include <algorithm>
@@ -25,7 +25,10 @@ constexpr std::string_view portal_page =
 }  // namespace
 
 RelaySession::RelaySession(Relay& relay, tcp::socket client)
-    : relay_(relay), client_(std::move(client)), acquirer_(relay.context_), resolver_(relay.context_),
+    : relay_(relay),
+      client_(std::move(client)),
+      acquirer_(relay.context_),
+      resolver_(relay.context_),
       up_(RelayDirection::Up, client_, acquirer_, relay.context_),
       down_(RelayDirection::Down, acquirer_, client_, relay.context_),
       established_(std::chrono::steady_clock::now() + relay.schedule_.connect_time()),
@@ -34,7 +37,9 @@ RelaySession::RelaySession(Relay& relay, tcp::socket client)
   client_.set_option(tcp::no_delay(true), ignored);
 }
 
-bool RelaySession::frozen() const { return relay_.schedule_.settings.mode == SimLinkMode::Blackhole; }
+bool RelaySession::frozen() const {
+  return relay_.schedule_.settings.mode == SimLinkMode::Blackhole;
+}
 
 void RelaySession::start() {
   read(up_);
@@ -64,20 +69,21 @@ void RelaySession::reset() {
 void RelaySession::connect() {
   connecting_ = true;
   auto self = shared_from_this();
-  resolver_.async_resolve(relay_.host_, std::to_string(relay_.host_port_),
-                          [self](const asio::error_code& error, const tcp::resolver::results_type& found) {
-    if (self->over_) return;
-    if (error) return self->reset();
-    asio::async_connect(self->acquirer_, found, [self](const asio::error_code& failed, const tcp::endpoint&) {
-      if (self->over_) return;
-      if (failed) return self->reset();  // nobody listens there: the client's connection ends as a refused one does
-      asio::error_code ignored;
-      self->acquirer_.set_option(tcp::no_delay(true), ignored);
-      self->connected_ = true;
-      self->read(self->down_);
-      self->deliver(self->up_);
-    });
-  });
+  resolver_.async_resolve(
+      relay_.host_, std::to_string(relay_.host_port_),
+      [self](const asio::error_code& error, const tcp::resolver::results_type& found) {
+        if (self->over_) return;
+        if (error) return self->reset();
+        asio::async_connect(self->acquirer_, found, [self](const asio::error_code& failed, const tcp::endpoint&) {
+          if (self->over_) return;
+          if (failed) return self->reset();  // nobody listens there: the client's connection ends as a refused one does
+          asio::error_code ignored;
+          self->acquirer_.set_option(tcp::no_delay(true), ignored);
+          self->connected_ = true;
+          self->read(self->down_);
+          self->deliver(self->up_);
+        });
+      });
 }
 
 void RelaySession::read(Pipe& pipe) {
@@ -87,13 +93,14 @@ void RelaySession::read(Pipe& pipe) {
   const std::int64_t rate = relay_.schedule_.settings.bytes_per_s;
   const auto piece = rate > 0 ? std::clamp<std::int64_t>(rate / 50, 64, read_bytes) : std::int64_t{read_bytes};
   pipe.buffer.resize(static_cast<std::size_t>(piece));
-  pipe.from.async_read_some(asio::buffer(pipe.buffer), [self = shared_from_this(), &pipe](const asio::error_code& error, std::size_t size) {
-    pipe.reading = false;
-    if (self->over_) return;
-    if (error && error != asio::error::eof) return self->reset();
-    self->received(pipe, size);
-    self->read(pipe);
-  });
+  pipe.from.async_read_some(asio::buffer(pipe.buffer),
+                            [self = shared_from_this(), &pipe](const asio::error_code& error, std::size_t size) {
+                              pipe.reading = false;
+                              if (self->over_) return;
+                              if (error && error != asio::error::eof) return self->reset();
+                              self->received(pipe, size);
+                              self->read(pipe);
+                            });
 }
 
 void RelaySession::received(Pipe& pipe, std::size_t size) {
@@ -145,14 +152,14 @@ void RelaySession::write_front(Pipe& pipe) {
   pipe.writing = true;
   asio::async_write(pipe.to, asio::buffer(pipe.chunks.front().data),
                     [self = shared_from_this(), &pipe](const asio::error_code& error, std::size_t) {
-    pipe.writing = false;
-    if (self->over_) return;
-    if (error) return self->reset();
-    pipe.queued -= pipe.chunks.front().data.size();
-    pipe.chunks.pop_front();
-    self->deliver(pipe);
-    self->read(pipe);
-  });
+                      pipe.writing = false;
+                      if (self->over_) return;
+                      if (error) return self->reset();
+                      pipe.queued -= pipe.chunks.front().data.size();
+                      pipe.chunks.pop_front();
+                      self->deliver(pipe);
+                      self->read(pipe);
+                    });
 }
 
 void RelaySession::finish_if_done() {

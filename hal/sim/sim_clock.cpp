@@ -32,7 +32,9 @@ std::chrono::milliseconds SimClock::monotonic() const {
   return std::chrono::milliseconds{clock_ms(CLOCK_BOOTTIME) + monotonic_offset_ms_};
 }
 
-WallReading SimClock::wall() const { return {clock_ms(CLOCK_REALTIME) + wall_offset_ms_, trusted_}; }
+WallReading SimClock::wall() const {
+  return {clock_ms(CLOCK_REALTIME) + wall_offset_ms_, trusted_};
+}
 
 std::string SimClock::boot_id() const {
   return boots_ == 0 ? os_boot_id_ : os_boot_id_ + "-" + std::to_string(boots_);

@@ -1,5 +1,5 @@
-// Clocks that a test can set. SimClock runs on the machine's clocks plus offsets and keeps the offsets in a file, so that
-// a daemon that is killed comes back into the same simulated time. ManualClock stands still until it is moved.
+// Clocks that a test can set. SimClock runs on the machine's clocks plus offsets and keeps the offsets in a file, so
+// that a daemon that is killed comes back into the same simulated time. ManualClock stands still until it is moved.
 #pragma once
 
 #include <chrono>

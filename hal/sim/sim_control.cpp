@@ -66,7 +66,9 @@ std::string answer_line(SimMethods& methods, std::string_view line) {
 class SimControl::Server : public std::enable_shared_from_this<SimControl::Server> {
  public:
   Server(asio::io_context& loop, std::string path, SimWorld world)
-      : loop_(loop), path_(std::move(path)), acceptor_(loop),
+      : loop_(loop),
+        path_(std::move(path)),
+        acceptor_(loop),
         methods_(std::move(world), [this](std::chrono::milliseconds delay, std::function<void()> what) {
           after(delay, std::move(what));
         }) {}
@@ -99,7 +101,8 @@ class SimControl::Server : public std::enable_shared_from_this<SimControl::Serve
 };
 
 Result<void> SimControl::Server::listen() {
-  if (path_.size() >= sizeof(sockaddr_un::sun_path)) return failure(Errc::InvalidArgument, "the simulator's socket path is too long");
+  if (path_.size() >= sizeof(sockaddr_un::sun_path))
+    return failure(Errc::InvalidArgument, "the simulator's socket path is too long");
   asio::error_code error;
   Socket probe(loop_);
   probe.connect(Endpoint(path_), error);
@@ -111,7 +114,8 @@ Result<void> SimControl::Server::listen() {
   if (!error) acceptor_.bind(Endpoint(path_), error);
   if (error) return failure(Errc::Io, "the simulator's socket cannot be made", error.value());
   // Nobody can connect before listen(), so the mode is in force from the first connection on.
-  if (chmod(path_.c_str(), S_IRUSR | S_IWUSR) != 0) return failure(Errc::Io, "the simulator's socket cannot be closed to others", errno);
+  if (chmod(path_.c_str(), S_IRUSR | S_IWUSR) != 0)
+    return failure(Errc::Io, "the simulator's socket cannot be closed to others", errno);
   acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) return failure(Errc::Io, "the simulator's socket cannot be listened on", error.value());
   accept();
@@ -141,29 +145,30 @@ void SimControl::Server::accept() {
 }
 
 void SimControl::Server::read(const ConnectionPtr& connection) {
-  asio::async_read_until(connection->socket, asio::dynamic_buffer(connection->in, line_bytes_max + 1), '\n',
-                         [self = shared_from_this(), connection](const asio::error_code& error, std::size_t size) {
-    if (self->closed_) return;
-    if (error == asio::error::not_found) {  // the buffer is full, and there is no end of line in it
-      connection->out = answer({}, std::unexpected(SimRpcError{-32600, "the line is too long", ""})).dump() + "\n";
-      return self->write(connection, false);
-    }
-    if (error) return self->drop(connection);
-    const std::string line = connection->in.substr(0, size - 1);
-    connection->in.erase(0, size);
-    connection->out = answer_line(self->methods_, line);
-    if (connection->out.empty()) return self->read(connection);
-    self->write(connection, true);
-  });
+  asio::async_read_until(
+      connection->socket, asio::dynamic_buffer(connection->in, line_bytes_max + 1), '\n',
+      [self = shared_from_this(), connection](const asio::error_code& error, std::size_t size) {
+        if (self->closed_) return;
+        if (error == asio::error::not_found) {  // the buffer is full, and there is no end of line in it
+          connection->out = answer({}, std::unexpected(SimRpcError{-32600, "the line is too long", ""})).dump() + "\n";
+          return self->write(connection, false);
+        }
+        if (error) return self->drop(connection);
+        const std::string line = connection->in.substr(0, size - 1);
+        connection->in.erase(0, size);
+        connection->out = answer_line(self->methods_, line);
+        if (connection->out.empty()) return self->read(connection);
+        self->write(connection, true);
+      });
 }
 
 void SimControl::Server::write(const ConnectionPtr& connection, bool go_on) {
   asio::async_write(connection->socket, asio::buffer(connection->out),
                     [self = shared_from_this(), connection, go_on](const asio::error_code& error, std::size_t) {
-    if (self->closed_) return;
-    if (error || !go_on) return self->drop(connection);
-    self->read(connection);
-  });
+                      if (self->closed_) return;
+                      if (error || !go_on) return self->drop(connection);
+                      self->read(connection);
+                    });
 }
 
 void SimControl::Server::drop(const ConnectionPtr& connection) {
@@ -182,9 +187,12 @@ void SimControl::Server::after(std::chrono::milliseconds delay, std::function<vo
 }
 
 SimControl::SimControl(std::shared_ptr<Server> server) : server_(std::move(server)) {}
-SimControl::~SimControl() { server_->close(); }
+SimControl::~SimControl() {
+  server_->close();
+}
 
-Result<std::unique_ptr<SimControl>> SimControl::create(asio::io_context& loop, const std::string& socket_path, SimWorld world) {
+Result<std::unique_ptr<SimControl>> SimControl::create(asio::io_context& loop, const std::string& socket_path,
+                                                       SimWorld world) {
   auto server = std::make_shared<Server>(loop, socket_path, std::move(world));
   if (auto listening = server->listen(); !listening) return std::unexpected(listening.error());
   return std::unique_ptr<SimControl>(new SimControl(std::move(server)));

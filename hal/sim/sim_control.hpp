@@ -1,6 +1,6 @@
-// The world's control socket (docs/simulated_reader.md, Play the world): JSON-RPC 2.0, one object a line, on a Unix socket
-// of mode 0600. It runs on the main loop, so a method's effect is in force when its answer is written. It knows the card
-// reader by the functions below alone.
+// The world's control socket (docs/simulated_reader.md, Play the world): JSON-RPC 2.0, one object a line, on a Unix
+// socket of mode 0600. It runs on the main loop, so a method's effect is in force when its answer is written. It knows
+// the card reader by the functions below alone.
 #pragma once
 
 #include <chrono>
@@ -32,7 +32,7 @@ struct SimFieldError {
 struct SimCardHooks {
   // A JSON array of {"name","about","pan","brand","read_method"}.
   std::function<Json()> catalogue;
-  // Checks a card without presenting it. `card` is a string (a name of the catalogue) or an object {pan, exp_month, …}.
+  // Checks a card without presenting it. `card` is a name of the catalogue (a string) or an object {pan, exp_month, …}.
   std::function<std::expected<void, SimFieldError>(JsonView card)> check;
   // Presents a checked card, `repeat` times in a row (one interaction each); waits for a prompt if none is open yet.
   std::function<void(JsonView card, int repeat)> present;

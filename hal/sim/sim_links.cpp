@@ -20,7 +20,9 @@
 namespace nightdrop::hal {
 namespace {
 
-std::size_t index_of(Route route) { return static_cast<std::size_t>(route); }
+std::size_t index_of(Route route) {
+  return static_cast<std::size_t>(route);
+}
 
 // What the device itself can see of a link.
 LinkState visible(Route route, const SimLinkSettings& settings) {
@@ -101,7 +103,10 @@ class SimLinks::Relays {
 };
 
 SimLinks::SimLinks(SimLinksConfig config, Post post, std::unique_ptr<Relays> relays)
-    : config_(std::move(config)), table_(config_.initial), listener_(std::make_shared<Listener>()), post_(std::move(post)),
+    : config_(std::move(config)),
+      table_(config_.initial),
+      listener_(std::make_shared<Listener>()),
+      post_(std::move(post)),
       relays_(std::move(relays)) {}
 
 SimLinks::~SimLinks() = default;
@@ -120,7 +125,9 @@ Result<std::unique_ptr<SimLinks>> SimLinks::create(SimLinksConfig config, Post p
   return std::unique_ptr<SimLinks>(new SimLinks(std::move(config), std::move(post), std::move(relays)));
 }
 
-std::string SimLinks::connect_to(Route route) const { return "127.0.0.1:" + std::to_string(relays_->port(route)); }
+std::string SimLinks::connect_to(Route route) const {
+  return "127.0.0.1:" + std::to_string(relays_->port(route));
+}
 
 void SimLinks::set(Route route, const SimLinkSettings& settings) {
   SimLinkSettings& current = table_[index_of(route)];
@@ -136,7 +143,9 @@ void SimLinks::set(Route route, const SimLinkSettings& settings) {
   });
 }
 
-const SimLinkSettings& SimLinks::settings(Route route) const { return table_[index_of(route)]; }
+const SimLinkSettings& SimLinks::settings(Route route) const {
+  return table_[index_of(route)];
+}
 
 std::vector<LinkState> SimLinks::links() const {
   std::vector<LinkState> all;
@@ -144,7 +153,9 @@ std::vector<LinkState> SimLinks::links() const {
   return all;
 }
 
-void SimLinks::on_change(std::function<void(const LinkState&)> changed) { listener_->changed = std::move(changed); }
+void SimLinks::on_change(std::function<void(const LinkState&)> changed) {
+  listener_->changed = std::move(changed);
+}
 
 void SimLinks::save() const {
   if (config_.state_file.empty()) return;

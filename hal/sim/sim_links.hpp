@@ -37,9 +37,9 @@ namespace hal {
 
 struct SimLinkSettings {
   SimLinkMode mode{SimLinkMode::Down};
-  int latency_ms{0};             // round trip; half of it each way, and one whole for a TCP connect
-  int loss_percent{0};           // of segments; a lost one comes a retransmission later, with all that follows it
-  std::int64_t bytes_per_s{0};   // of the link, each way, shared by its connections; 0: no limit
+  int latency_ms{0};            // round trip; half of it each way, and one whole for a TCP connect
+  int loss_percent{0};          // of segments; a lost one comes a retransmission later, with all that follows it
+  std::int64_t bytes_per_s{0};  // of the link, each way, shared by its connections; 0: no limit
   std::optional<int> signal_dbm;
   bool operator==(const SimLinkSettings&) const = default;
 };

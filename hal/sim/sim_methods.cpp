@@ -19,7 +19,8 @@ std::unexpected<SimRpcError> wrong(std::string_view field, std::string_view mess
 // The first of the params' fields that is none of `known`.
 std::optional<SimRpcError> unknown_field(JsonView params, std::initializer_list<std::string_view> known) {
   for (const JsonView& member : params.items()) {
-    if (std::ranges::find(known, member.key()) == known.end()) return SimRpcError{-32602, "this field is unknown", std::string(member.key())};
+    if (std::ranges::find(known, member.key()) == known.end())
+      return SimRpcError{-32602, "this field is unknown", std::string(member.key())};
   }
   return std::nullopt;
 }
@@ -79,7 +80,8 @@ SimRpcResult SimMethods::present_card(JsonView params) {
   Json card;
   if (params["card"].exists()) {
     if (auto error = unknown_field(params, {"card", "delay_ms", "repeat"})) return std::unexpected(*error);
-    if (!params["card"].is_string() && !params["card"].is_object()) return wrong("card", "must be a card's name or an object");
+    if (!params["card"].is_string() && !params["card"].is_object())
+      return wrong("card", "must be a card's name or an object");
     card = params["card"].copy();
   } else if (params["pan"].exists()) {
     card = Json::object();
@@ -89,7 +91,8 @@ SimRpcResult SimMethods::present_card(JsonView params) {
   } else {
     return wrong("card", "is missing");
   }
-  if (auto checked = world_.cards.check(card.view()); !checked) return wrong(checked.error().field, checked.error().message);
+  if (auto checked = world_.cards.check(card.view()); !checked)
+    return wrong(checked.error().field, checked.error().message);
   const int times = static_cast<int>(*repeat);
   if (*delay == 0) {
     world_.cards.present(card.view(), times);
@@ -108,7 +111,8 @@ SimRpcResult SimMethods::remove_card(JsonView params) {
 }
 
 SimRpcResult SimMethods::set_link(JsonView params) {
-  if (auto error = unknown_field(params, {"link", "state", "latency_ms", "loss_percent", "bytes_per_s", "signal_dbm"})) {
+  if (auto error =
+          unknown_field(params, {"link", "state", "latency_ms", "loss_percent", "bytes_per_s", "signal_dbm"})) {
     return std::unexpected(*error);
   }
   const auto route = choice<Route>(params, "link");

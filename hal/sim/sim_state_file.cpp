@@ -1,3 +1,4 @@
+// Written whole and renamed, so that a reader sees the old state or the new one.
 #include "hal/sim/sim_state_file.hpp"
 
 #include <cerrno>

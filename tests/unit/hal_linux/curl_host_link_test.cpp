@@ -216,7 +216,8 @@ TEST_F(CurlHostLinkTest, Tls12IsSpokenOnlyWhereItIsAllowed) {
 }
 
 TEST_F(CurlHostLinkTest, MoreThan64KiBIsCutAndSaid) {
-  TlsServer server(*pki_, [](const SeenRequest&) { return Reaction{http_reply(200, std::string(reply_bytes_max + 1, 'x'))}; });
+  TlsServer server(*pki_,
+                   [](const SeenRequest&) { return Reaction{http_reply(200, std::string(reply_bytes_max + 1, 'x'))}; });
   const HostOutcome outcome = exchange_with(server.address(), request());
   ASSERT_TRUE(std::holds_alternative<HostReply>(outcome)) << head_of(outcome);
   EXPECT_TRUE(std::get<HostReply>(outcome).too_long);
@@ -224,7 +225,8 @@ TEST_F(CurlHostLinkTest, MoreThan64KiBIsCutAndSaid) {
 }
 
 TEST_F(CurlHostLinkTest, Exactly64KiBIsWhole) {
-  TlsServer server(*pki_, [](const SeenRequest&) { return Reaction{http_reply(200, std::string(reply_bytes_max, 'x'))}; });
+  TlsServer server(*pki_,
+                   [](const SeenRequest&) { return Reaction{http_reply(200, std::string(reply_bytes_max, 'x'))}; });
   const HostOutcome outcome = exchange_with(server.address(), request());
   ASSERT_TRUE(std::holds_alternative<HostReply>(outcome)) << head_of(outcome);
   EXPECT_FALSE(std::get<HostReply>(outcome).too_long);
@@ -293,6 +295,7 @@ TEST_F(CurlHostLinkTest, AKeptConnectionThatTheServerClosedIsReplaced) {
     EXPECT_TRUE(std::holds_alternative<HostReply>(outcome)) << head_of(outcome);
     EXPECT_EQ(server.connections(), i);
   }
+  EXPECT_EQ(vault_.signatures, 1) << "the TLS session is resumed, the vault need not sign each time";
 }
 
 // A handler that says when a request came in, and then does not answer.
@@ -349,7 +352,8 @@ TEST_F(CurlHostLinkTest, TheEndOfTheLinkEndsEveryRequestOnce) {
   ASSERT_TRUE(holding.wait_for(1));
   host.reset();
   EXPECT_TRUE(loop_.run_until([&] { return ends.size() == 2; }));
-  EXPECT_THAT(ends, ::testing::UnorderedElementsAre("unknown: the host link is ending", "not sent: the host link is ending"));
+  EXPECT_THAT(ends,
+              ::testing::UnorderedElementsAre("unknown: the host link is ending", "not sent: the host link is ending"));
 }
 
 TEST_F(CurlHostLinkTest, ALineBreakInAHeaderOrAPathNeverLeaves) {

@@ -23,7 +23,8 @@ TEST(SystemClock, GoesOnAndKnowsItsBoot) {
   EXPECT_GE(clock.monotonic(), first);
   EXPECT_EQ(clock.boot_id().size(), 36u);
   EXPECT_EQ(clock.boot_id(), SystemClock().boot_id());
-  const auto system = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto system =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
   EXPECT_LT(std::abs(clock.wall().utc_ms - system.count()), 10'000);
 }
 

@@ -1,5 +1,5 @@
-// A loop for tests: functions posted from any thread run on the one that waits. A wait ends when its condition holds or a
-// deadline that no healthy run reaches has passed.
+// A loop for tests: functions posted from any thread run on the one that waits. A wait ends when its condition holds or
+// a deadline that no healthy run reaches has passed.
 #pragma once
 
 #include <chrono>

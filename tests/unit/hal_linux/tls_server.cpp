@@ -1,3 +1,4 @@
+// Blocking OpenSSL, a thread a connection; enough HTTP/1.1 to read a request with a Content-Length.
 #include "tls_server.hpp"
 
 #include <algorithm>
@@ -17,7 +18,9 @@
 
 namespace nightdrop::test {
 
-Key new_key() { return Key(EVP_EC_gen("P-256")); }
+Key new_key() {
+  return Key(EVP_EC_gen("P-256"));
+}
 
 Certificate new_certificate(const std::string& name, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key, bool ca) {
   static std::atomic<long> serial{1};
@@ -83,7 +86,9 @@ Port::Port(Kind kind) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &length);
   number_ = ntohs(address.sin_port);
 }
-Port::~Port() { close(fd_); }
+Port::~Port() {
+  close(fd_);
+}
 
 TlsServer::TlsServer(const Pki& pki, Handler handler, int tls_max)
     : context_(SSL_CTX_new(TLS_server_method())), handler_(std::move(handler)) {
@@ -154,7 +159,8 @@ bool TlsServer::serve_one(SSL* ssl, std::string& buffer) {
   seen.head = buffer.substr(0, end + 2);
   buffer.erase(0, end + 4);
   std::size_t length = 0;
-  if (const auto at = seen.head.find("Content-Length: "); at != std::string::npos) length = std::stoul(seen.head.substr(at + 16));
+  if (const auto at = seen.head.find("Content-Length: "); at != std::string::npos)
+    length = std::stoul(seen.head.substr(at + 16));
   while (buffer.size() < length) {
     if (!read_more()) return false;
   }
@@ -162,7 +168,8 @@ bool TlsServer::serve_one(SSL* ssl, std::string& buffer) {
   buffer.erase(0, length);
   if (X509* client = SSL_get0_peer_certificate(ssl)) {
     std::array<char, 64> name{};
-    X509_NAME_get_text_by_NID(X509_get_subject_name(client), NID_commonName, name.data(), static_cast<int>(name.size()));
+    X509_NAME_get_text_by_NID(X509_get_subject_name(client), NID_commonName, name.data(),
+                              static_cast<int>(name.size()));
     seen.client_name = name.data();
   }
   ++requests_;

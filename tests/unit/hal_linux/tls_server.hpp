@@ -60,8 +60,12 @@ class SigningVault final : public hal::KeyVault {
   Result<void> resume_after(std::uint32_t, bool) override { return {}; }
   void erase_spent_keys() override {}
   Result<std::string> fingerprint(std::span<const std::uint8_t>) override { return failure(Errc::Unsupported, ""); }
-  Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override { return failure(Errc::Unsupported, ""); }
-  Result<void> with_queue_key(const std::function<Result<void>(std::span<const std::uint8_t, 32>)>&) override { return {}; }
+  Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override {
+    return failure(Errc::Unsupported, "");
+  }
+  Result<void> with_queue_key(const std::function<Result<void>(std::span<const std::uint8_t, 32>)>&) override {
+    return {};
+  }
   void check_pin(SecretBytes, std::vector<std::uint8_t>, std::vector<std::uint8_t>, std::uint32_t,
                  std::function<void(bool)>) override {}
 

@@ -23,7 +23,9 @@ class SimClockTest : public ::testing::Test {
   const std::string file_ = testing::TempDir() + "nightdrop-sim-clock-" + std::to_string(getpid()) + ".json";
 };
 // Whether `value` is `expected`, give or take what the test itself may have taken.
-bool near(std::int64_t value, std::int64_t expected) { return value >= expected && value < expected + 60'000; }
+bool near(std::int64_t value, std::int64_t expected) {
+  return value >= expected && value < expected + 60'000;
+}
 
 constexpr UtcMs november_2026 = 1'795'290'000'000;
 

@@ -25,9 +25,8 @@ using ::testing::HasSubstr;
 class ControlTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto links = SimLinks::create({.acquirer_host = "127.0.0.1", .acquirer_port = 1}, [this](std::function<void()> what) {
-      asio::post(loop_, std::move(what));
-    });
+    auto links = SimLinks::create({.acquirer_host = "127.0.0.1", .acquirer_port = 1},
+                                  [this](std::function<void()> what) { asio::post(loop_, std::move(what)); });
     ASSERT_TRUE(links.has_value());
     links_ = std::move(*links);
     std::filesystem::remove(path_);
@@ -58,7 +57,9 @@ class ControlTest : public ::testing::Test {
     EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     return fd;
   }
-  void say(const std::string& text) const { ASSERT_EQ(send(fd_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size())); }
+  void say(const std::string& text) const {
+    ASSERT_EQ(send(fd_, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+  }
   // Turns the loop until a line has come; empty when the connection ended instead.
   std::string line() {
     const auto deadline = std::chrono::steady_clock::now() + test::patience;
@@ -79,7 +80,8 @@ class ControlTest : public ::testing::Test {
   }
   // The answer's whole object.
   Json call(const std::string& method, const std::string& params = "") {
-    say(R"({"jsonrpc":"2.0","id":7,"method":")" + method + "\"" + (params.empty() ? "" : ",\"params\":" + params) + "}\n");
+    say(R"({"jsonrpc":"2.0","id":7,"method":")" + method + "\"" + (params.empty() ? "" : ",\"params\":" + params) +
+        "}\n");
     auto reply = Json::parse(line());
     EXPECT_TRUE(reply.has_value());
     if (!reply) return {};
@@ -110,11 +112,14 @@ class ControlTest : public ::testing::Test {
 std::unique_ptr<SimControl> ControlTest::open() {
   SimWorld all = world();
   all.cards.check = [](JsonView card) -> std::expected<void, SimFieldError> {
-    if (card.is_string() && card.string() != "visa_contactless") return std::unexpected(SimFieldError{"card", "is not in the catalogue"});
+    if (card.is_string() && card.string() != "visa_contactless")
+      return std::unexpected(SimFieldError{"card", "is not in the catalogue"});
     if (card.is_object() && !card["pan"].is_string()) return std::unexpected(SimFieldError{"pan", "is missing"});
     return {};
   };
-  all.cards.present = [this](JsonView card, int repeat) { presented_.push_back(card.dump() + " x" + std::to_string(repeat)); };
+  all.cards.present = [this](JsonView card, int repeat) {
+    presented_.push_back(card.dump() + " x" + std::to_string(repeat));
+  };
   all.cards.remove = [this] { ++removed_; };
   all.cards.prompts = [] { return std::move(Json::object().set("open", false)); };
   auto made = SimControl::create(loop_, path_, std::move(all));
@@ -152,7 +157,8 @@ TEST_F(ControlTest, CardsAreListedPresentedAndRemoved) {
   EXPECT_TRUE(call("present_card", R"({"card":"visa_contactless"})")["result"].is_object());
   call("present_card", R"({"card":{"pan":"4242"},"repeat":3})");
   call("present_card", R"({"pan":"4242","exp_month":1})");
-  EXPECT_THAT(presented_, ElementsAre(R"("visa_contactless" x1)", R"({"pan":"4242"} x3)", R"({"pan":"4242","exp_month":1} x1)"));
+  EXPECT_THAT(presented_,
+              ElementsAre(R"("visa_contactless" x1)", R"({"pan":"4242"} x3)", R"({"pan":"4242","exp_month":1} x1)"));
   call("remove_card");
   EXPECT_EQ(removed_, 1);
 }
@@ -189,9 +195,11 @@ TEST_F(ControlTest, ALinkIsInForceWhenItsAnswerComes) {
   EXPECT_EQ(test::Client(address).connect_error(), 0);
   EXPECT_EQ(call("set_link", R"({"link":"wifi","state":"down"})")["result"]["state"].string(), "down");
   EXPECT_EQ(test::Client(address).connect_error(), ECONNREFUSED);
-  call("set_link", R"({"link":"cellular","state":"up","latency_ms":60,"loss_percent":1,"bytes_per_s":5000,"signal_dbm":-95})");
+  call("set_link",
+       R"({"link":"cellular","state":"up","latency_ms":60,"loss_percent":1,"bytes_per_s":5000,"signal_dbm":-95})");
   call("set_link", R"({"link":"cellular","state":"blackhole","latency_ms":70})");
-  const SimLinkSettings expected{.mode = SimLinkMode::Blackhole, .latency_ms = 70, .loss_percent = 1, .bytes_per_s = 5000, .signal_dbm = -95};
+  const SimLinkSettings expected{
+      .mode = SimLinkMode::Blackhole, .latency_ms = 70, .loss_percent = 1, .bytes_per_s = 5000, .signal_dbm = -95};
   EXPECT_EQ(links_->settings(Route::Cellular), expected) << "what is not named stays";
 }
 
@@ -262,13 +270,17 @@ TEST_F(ControlTest, SpeaksJsonRpc) {
   EXPECT_EQ(code_of(R"({"jsonrpc":"2.0","id":1,"method":"explode"})"), -32601);
   EXPECT_EQ(code_of(R"({"jsonrpc":"2.0","id":1,"method":"get_state","params":[]})"), -32602);
   // A notification has its effect and no answer; the next line's answer is the next to come.
-  say(R"({"jsonrpc":"2.0","method":"remove_card"})" "\n");
+  say(R"({"jsonrpc":"2.0","method":"remove_card"})"
+      "\n");
   call("get_state");
   EXPECT_EQ(removed_, 1);
 }
 
 TEST_F(ControlTest, SeveralLinesInOneWriteAreAnsweredInOrder) {
-  say(R"({"jsonrpc":"2.0","id":"a","method":"remove_card"})" "\n" R"({"jsonrpc":"2.0","id":"b","method":"remove_card"})" "\n");
+  say(R"({"jsonrpc":"2.0","id":"a","method":"remove_card"})"
+      "\n"
+      R"({"jsonrpc":"2.0","id":"b","method":"remove_card"})"
+      "\n");
   EXPECT_THAT(line(), HasSubstr(R"("id":"a")"));
   EXPECT_THAT(line(), HasSubstr(R"("id":"b")"));
   EXPECT_EQ(removed_, 2);

@@ -279,7 +279,8 @@ TEST_F(RelayTest, ACallbackThatComesTooLateIsDropped) {
 TEST_F(RelayTest, TheLinksOutliveTheProcess) {
   const std::string file = testing::TempDir() + "nightdrop-sim-links-" + std::to_string(getpid()) + ".json";
   std::filesystem::remove(file);
-  const SimLinkSettings weak{.mode = SimLinkMode::Blackhole, .latency_ms = 80, .loss_percent = 3, .bytes_per_s = 9000, .signal_dbm = -97};
+  const SimLinkSettings weak{
+      .mode = SimLinkMode::Blackhole, .latency_ms = 80, .loss_percent = 3, .bytes_per_s = 9000, .signal_dbm = -97};
   make(file)->set(Route::Cellular, weak);
   const auto again = make(file);
   EXPECT_EQ(again->settings(Route::Cellular), weak);
