@@ -32,6 +32,7 @@ void Forwarder::forget_undurable() {
   in_flight_.clear();
   reversing_.clear();
   sync_.reset();
+  stalled_until_ms_ = books_.mono_ms() + stall_ms;
   (void)open();
 }
 
@@ -49,6 +50,7 @@ void Forwarder::path_returned() {
 }
 
 void Forwarder::pump() {
+  if (books_.mono_ms() < stalled_until_ms_) return;
   if (suspended_until_ms_ != 0 && books_.mono_ms() >= suspended_until_ms_) suspended_until_ms_ = 0;
   const auto route = network_.route();
   if (route && suspended_until_ms_ == 0 && send_reversals(*route)) send_payments(*route);
@@ -76,7 +78,8 @@ std::optional<std::int64_t> Forwarder::next_tick_ms() const {
   std::int64_t next = deadlines_at_ms_;
   if (suspended_until_ms_ != 0) next = std::min(next, suspended_until_ms_);
   if (next_due_ && network_.route() && suspended_until_ms_ == 0 && in_flight_.size() < books_.settings().window) {
-    next = std::min(next, books_.mono_ms() + std::max<std::int64_t>(0, *next_due_ - books_.now()));
+    const std::int64_t due = books_.mono_ms() + std::max<std::int64_t>(0, *next_due_ - books_.now());
+    next = std::min(next, std::max(due, stalled_until_ms_));
   }
   return next;
 }
@@ -177,7 +180,10 @@ void Forwarder::send_payments(Route route) {
   if (!rows || rows->empty()) return;
   const bool fresh = std::ranges::any_of(*rows, [](const Payment& row) { return row.attempts == 0; });
   auto marked = mark_forwarding(std::move(*rows), route);
-  if (!marked) return;
+  if (!marked) {
+    stalled_until_ms_ = books_.mono_ms() + stall_ms;
+    return;
+  }
   if (fresh) (void)books_.write([&] { return ensure_sync(route, true); });
   launch(std::move(*marked), route);
 }
@@ -311,10 +317,13 @@ void Forwarder::settle(const std::string& id, const Answer& answer, Route route)
     if (!settlement.answered) return books_.save(payment);
     ND_TRY(ensure_sync(route, true));
     payment.sync_id = sync_->id;
-    count_in_sync(**row, payment);
-    singly_.erase(id);
+    hal::SyncRun run = *sync_;
+    count_in_sync(run, payment);
     ND_TRY(books_.record(payment));
-    return books_.ports().store.put_sync_run(*sync_) ? Result<void>() : failure(Errc::Io, "the sync run could not be written");
+    if (const auto kept = books_.ports().store.put_sync_run(run); !kept) return std::unexpected(kept.error());
+    sync_ = std::move(run);
+    singly_.erase(id);
+    return {};
   });
 }
 
@@ -333,17 +342,17 @@ Result<void> Forwarder::ensure_sync(Route route, bool announce) {
   return books_.journal("sync.started", report::sync_report_json(run, {}));
 }
 
-void Forwarder::count_in_sync(const Payment& before, const Payment& after) {
-  sync_->forwarded += 1;
-  auto& sums = sync_->amounts[before.currency];
+void Forwarder::count_in_sync(hal::SyncRun& run, const Payment& after) {
+  run.forwarded += 1;
+  auto& sums = run.amounts[after.currency];
   if (after.status == Status::Succeeded) {
-    sync_->succeeded += 1;
+    run.succeeded += 1;
     sums.first += after.authorization ? after.authorization->approved_amount : after.amount;
   } else if (after.status == Status::Declined) {
-    sync_->declined += 1;
+    run.declined += 1;
     sums.second += after.amount;
   } else if (after.status == Status::RequiresReview) {
-    sync_->requires_review += 1;
+    run.requires_review += 1;
   }
 }
 

@@ -19,6 +19,7 @@ namespace nightdrop::terminal {
 class Forwarder {
  public:
   static constexpr std::int64_t suspended_retry_ms = 5 * 60 * 1000;  // after 401 or 403
+  static constexpr std::int64_t stall_ms = 1'000;                // after a write that failed
   static constexpr std::size_t report_payments_max = 100;            // objects in one sync report
 
   Forwarder(Books& books, Network& network);
@@ -61,7 +62,7 @@ class Forwarder {
   void settle(const std::string& id, const Answer& answer, Route route);
   void judge_route(Route route, const Answer& answer);
   Result<void> ensure_sync(Route route, bool announce);
-  void count_in_sync(const Payment& before, const Payment& after);
+  static void count_in_sync(hal::SyncRun& run, const Payment& after);
   void maybe_end_sync();
   void plan_next();
 
@@ -74,6 +75,7 @@ class Forwarder {
   std::uint64_t next_flight_{1};
   std::optional<hal::SyncRun> sync_;
   std::int64_t suspended_until_ms_{0};
+  std::int64_t stalled_until_ms_{0};    // the disk said no: not again before
   std::optional<UtcMs> next_due_;       // engine time
   std::int64_t deadlines_at_ms_{0};     // monotonic
   bool waits_{false};

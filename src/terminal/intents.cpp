@@ -293,7 +293,7 @@ void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment
       }
     }
     const auto made = create(wanted);
-    if (!made) return books_.reply<Payment>(reply, made);
+    if (!made || made->status != Status::RequiresPaymentMethod) return books_.reply<Payment>(reply, made);
     Intent& intent = intents_.at(made->id);
     intent.payment.approver = params.approver;
     intent.payment.approved_up_to = intent.payment.amount;
