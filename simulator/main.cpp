@@ -97,8 +97,11 @@ void add_acquirer(CLI::App& app, std::function<int()>& chosen) {
   auto options = std::make_shared<AcquirerOptions>();  // lives in the callback
   command->add_option("--dir", options->directory, "The acquirer's folder")->required()->type_name("DIR");
   command->add_option("--listen", options->listen, "Where the API listens; port 0 picks a free one")
-      ->capture_default_str()->type_name("ADDRESS:PORT");
-  command->add_option("--admin", options->admin, "Where the admin API listens (default: 127.0.0.1, the port after --listen's)")
+      ->capture_default_str()
+      ->type_name("ADDRESS:PORT");
+  command
+      ->add_option("--admin", options->admin,
+                   "Where the admin API listens (default: 127.0.0.1, the port after --listen's)")
       ->type_name("ADDRESS:PORT");
   command->add_option("--plan", options->plan, "A plan of faults to begin with")->type_name("FILE");
   command->add_flag("--verbose", options->verbose, "Log each request to standard error: route, id and outcome");

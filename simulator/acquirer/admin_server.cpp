@@ -94,8 +94,9 @@ std::optional<std::string> AdminServer::Inside::bind(const std::string& address,
   });
   server_.set_error_handler([](const Request&, Response& response) {
     if (!response.body.empty()) return;
-    response.set_content(error_answer({response.status, "not_found", "there is nothing here; see nightdrop-sim acquirer --help"}).body,
-                         "application/json");
+    response.set_content(
+        error_answer({response.status, "not_found", "there is nothing here; see nightdrop-sim acquirer --help"}).body,
+        "application/json");
   });
   // A connection that is kept would hold up the end of the process.
   server_.set_keep_alive_max_count(1);
@@ -107,8 +108,10 @@ std::optional<std::string> AdminServer::Inside::bind(const std::string& address,
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
-  if (port == 0) port_ = server_.bind_to_any_port(address);
-  else port_ = server_.bind_to_port(address, port) ? port : -1;
+  if (port == 0)
+    port_ = server_.bind_to_any_port(address);
+  else
+    port_ = server_.bind_to_port(address, port) ? port : -1;
   if (port_ <= 0) return "the admin address " + address + ":" + std::to_string(port) + " cannot be listened on";
   return std::nullopt;
 }
@@ -151,15 +154,22 @@ void AdminServer::Inside::force(const Request& request, Response& response) {
 AdminServer::AdminServer(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
 AdminServer::~AdminServer() = default;
 
-std::expected<std::unique_ptr<AdminServer>, std::string> AdminServer::open(const std::string& address, int port, Host& host,
-                                                                          Faults& faults, Traffic& traffic) {
+std::expected<std::unique_ptr<AdminServer>, std::string> AdminServer::open(const std::string& address, int port,
+                                                                           Host& host, Faults& faults,
+                                                                           Traffic& traffic) {
   auto inside = std::make_unique<Inside>(host, faults, traffic);
   if (auto problem = inside->bind(address, port)) return std::unexpected(*std::move(problem));
   return std::unique_ptr<AdminServer>(new AdminServer(std::move(inside)));
 }
 
-int AdminServer::port() const { return inside_->port(); }
-void AdminServer::run() { inside_->run(); }
-void AdminServer::stop() { inside_->stop(); }
+int AdminServer::port() const {
+  return inside_->port();
+}
+void AdminServer::run() {
+  inside_->run();
+}
+void AdminServer::stop() {
+  inside_->stop();
+}
 
 }  // namespace nightdrop::simulator

@@ -1,5 +1,5 @@
-// The admin API: plain HTTP on loopback, for tests and people. It looks into the ledger and installs faults; it can't book
-// anything.
+// The admin API: plain HTTP on loopback, for tests and people. It looks into the ledger and installs faults; it can't
+// book anything.
 #pragma once
 
 #include <expected>
@@ -15,7 +15,7 @@ namespace nightdrop::simulator {
 class AdminServer {
  public:
   static std::expected<std::unique_ptr<AdminServer>, std::string> open(const std::string& address, int port, Host& host,
-                                                                      Faults& faults, Traffic& traffic);
+                                                                       Faults& faults, Traffic& traffic);
   ~AdminServer();
 
   int port() const;

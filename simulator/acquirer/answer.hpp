@@ -13,9 +13,9 @@ struct Answer {
   int status{200};
   std::string body;
   bool replayed{false};
-  std::string retry_after;     // the header's value; empty: no header
-  std::uint64_t ticket{0};     // what must be durable before the answer leaves; 0: nothing
-  std::string outcome;         // for the log: the outcome or the error's code
+  std::string retry_after;  // the header's value; empty: no header
+  std::uint64_t ticket{0};  // what must be durable before the answer leaves; 0: nothing
+  std::string outcome;      // for the log: the outcome or the error's code
 };
 
 // A refusal of one request: the error code and a sentence that names the field, without any of its content.

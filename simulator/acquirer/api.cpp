@@ -79,27 +79,45 @@ ApiReply shape(const Fault& fault, Answer answer) {
     case FaultKind::Refuse:
     case FaultKind::Pending:
     case FaultKind::Partial:
-    case FaultKind::Replay: break;
+    case FaultKind::Replay:
+      break;
     case FaultKind::CutBefore:
-    case FaultKind::CutAfter: reply.cut = true; break;
-    case FaultKind::Delay: reply.delay_ms = fault.ms; break;
-    case FaultKind::SlowDrip: reply.drip_ms = fault.ms; break;
+    case FaultKind::CutAfter:
+      reply.cut = true;
+      break;
+    case FaultKind::Delay:
+      reply.delay_ms = fault.ms;
+      break;
+    case FaultKind::SlowDrip:
+      reply.drip_ms = fault.ms;
+      break;
     case FaultKind::Status:
-      replace(fault.code, error_answer({fault.code, "simulated_fault", "the plan of faults says so"}).body, "application/json");
+      replace(fault.code, error_answer({fault.code, "simulated_fault", "the plan of faults says so"}).body,
+              "application/json");
       reply.answer.retry_after = fault.retry_after;
       break;
     case FaultKind::Html:
-      replace(200, "<!DOCTYPE html><html><head><title>Guest Wi-Fi</title></head><body><h1>Welcome. Please sign in.</h1></body></html>",
+      replace(200,
+              "<!DOCTYPE html><html><head><title>Guest Wi-Fi</title></head><body><h1>Welcome. Please sign "
+              "in.</h1></body></html>",
               "text/html; charset=utf-8");
       break;
-    case FaultKind::Garbage: replace(200, "{\"payment\":\"pi_\x01\xFF,,]", "application/json"); break;
+    case FaultKind::Garbage:
+      replace(200, "{\"payment\":\"pi_\x01\xFF,,]", "application/json");
+      break;
     case FaultKind::Redirect:
       replace(302, "", "text/html");
       reply.location = "http://login.guest-wifi.example/";
       break;
-    case FaultKind::WrongId: body = with_member(body, "payment", "pi_00000000000070008000000000000000"); break;
-    case FaultKind::UnknownOutcome: body = with_member(body, "outcome", "perhaps"); break;
-    case FaultKind::TooLong: body = with_member(body, "padding", std::string(too_long_padding, 'x')); break;
+    case FaultKind::WrongId:
+      body = with_member(body, "payment", "pi_00000000000070008000000000000000");
+      break;
+    case FaultKind::UnknownOutcome:
+      body = with_member(body, "outcome", "perhaps");
+      break;
+    case FaultKind::TooLong:
+      body = with_member(body, "padding", std::string(too_long_padding, 'x'));
+      break;
   }
   return reply;
 }
@@ -116,11 +134,12 @@ Answer empty_answer(const std::vector<std::string>& ids) {
   return Answer{.body = body.dump(), .outcome = "not_processed"};
 }
 
-std::string log_line(const ApiRequest& request, const std::vector<std::string>& ids, const Fault& fault, const ApiReply& reply) {
-  std::string_view route = request.path == batch_path           ? "batch"
-                           : request.path == capabilities_path  ? "capabilities"
-                           : request.path == payments_path      ? "payment"
-                           : request.path.ends_with(reversal_end) ? "reversal"
+std::string log_line(const ApiRequest& request, const std::vector<std::string>& ids, const Fault& fault,
+                     const ApiReply& reply) {
+  std::string_view route = request.path == batch_path              ? "batch"
+                           : request.path == capabilities_path     ? "capabilities"
+                           : request.path == payments_path         ? "payment"
+                           : request.path.ends_with(reversal_end)  ? "reversal"
                            : request.path.starts_with(one_payment) ? "status"
                                                                    : "unknown";
   std::string line = "acquirer: " + std::string(route);
@@ -188,7 +207,8 @@ Answer Api::answer(const ApiRequest& request, const Fault& fault) {
   if (get && request.path == capabilities_path) return capabilities();
   if (post && request.path == batch_path) return batch(request, fault);
   if (post && request.path == payments_path) {
-    if (request.body.size() > payment_body_max) return error_answer({413, "too_large", "the body is longer than 64 KiB"});
+    if (request.body.size() > payment_body_max)
+      return error_answer({413, "too_large", "the body is longer than 64 KiB"});
     if (!request.idempotency_key) return error_answer({400, "idempotency_key_missing", "Idempotency-Key: is missing"});
     return host_.payment(*request.reader, request.idempotency_key, request.body, fault);
   }

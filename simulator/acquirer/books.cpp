@@ -9,7 +9,9 @@
 namespace nightdrop::simulator {
 namespace {
 
-std::string text(JsonView value) { return std::string(value.string().value_or("")); }
+std::string text(JsonView value) {
+  return std::string(value.string().value_or(""));
+}
 
 std::uint32_t counter_of(std::span<const std::uint8_t> ksn) {
   std::uint32_t counter = 0;
@@ -21,7 +23,9 @@ std::string reference_key(const std::string& object, const std::string& terminal
   return object + '\n' + terminal + '\n' + reference;
 }
 
-bool holds_money(const Entry& entry) { return entry.posted != 0 && !entry.reversal; }
+bool holds_money(const Entry& entry) {
+  return entry.posted != 0 && !entry.reversal;
+}
 
 }  // namespace
 

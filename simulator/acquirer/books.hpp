@@ -32,7 +32,7 @@ struct Entry {
   std::string terminal_id;
   std::string last4;
   std::string ksn;
-  std::string outcome;             // approved, partial, declined; empty: no payment was received, only a reversal
+  std::string outcome;  // approved, partial, declined; empty: no payment was received, only a reversal
   std::string response_code;
   std::int64_t approved_amount{0};
   bool deferred{false};
@@ -82,8 +82,8 @@ class Books {
   std::map<std::string, std::uint64_t> anomalies_;
 };
 
-// The ledger's rows as JSON, as GET /admin/ledger and `nightdrop-sim ledger --json` give them. `attempts`: how often each id
-// came since the start; ids that are in no record (refused each time) are not shown.
+// The ledger's rows as JSON, as GET /admin/ledger and `nightdrop-sim ledger --json` give them. `attempts`: how often
+// each id came since the start; ids that are in no record (refused each time) are not shown.
 Json ledger_json(const Books& books, const std::map<std::string, std::uint64_t>& attempts);
 
 }  // namespace nightdrop::simulator

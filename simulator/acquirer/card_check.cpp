@@ -65,7 +65,8 @@ std::expected<CardData, ApiError> read_card_data(std::span<const std::uint8_t> p
   CardData card;
   std::size_t place = 0;  // the contract fixes the order, and each tag comes once
   for (const Tlv& object : *objects) {
-    const auto at = std::find(envelope_tags.begin() + static_cast<std::ptrdiff_t>(place), envelope_tags.end(), object.tag);
+    const auto at =
+        std::find(envelope_tags.begin() + static_cast<std::ptrdiff_t>(place), envelope_tags.end(), object.tag);
     if (at == envelope_tags.end()) {
       return refused("envelope_malformed", "encrypted_card.ciphertext: a tag is unknown, doubled or out of order");
     }
@@ -139,7 +140,8 @@ std::optional<ApiError> check_emv(std::span<const std::uint8_t> emv, std::int64_
   const Tlv* amount = nullptr;
   for (const Tlv& object : *objects) {
     if (std::find(secret_tags.begin(), secret_tags.end(), object.tag) != secret_tags.end()) {
-      return ApiError{422, "emv_card_data", "emv: holds a tag that identifies the card; those go in encrypted_card only"};
+      return ApiError{422, "emv_card_data",
+                      "emv: holds a tag that identifies the card; those go in encrypted_card only"};
     }
     if (object.tag == 0x9F02) amount = &object;
   }
@@ -153,7 +155,8 @@ std::optional<ApiError> check_emv(std::span<const std::uint8_t> emv, std::int64_
     decimal = decimal && (byte >> 4) < 10 && (byte & 0x0F) < 10;
     minor_units = minor_units * 100 + (byte >> 4) * 10 + (byte & 0x0F);
   }
-  if (!decimal || minor_units != card_amount) return ApiError{422, "emv_amount_mismatch", "emv: 9F02 is not card_amount"};
+  if (!decimal || minor_units != card_amount)
+    return ApiError{422, "emv_amount_mismatch", "emv: 9F02 is not card_amount"};
   return std::nullopt;
 }
 

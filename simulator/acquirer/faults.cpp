@@ -11,8 +11,8 @@ namespace {
 struct Kind {
   FaultKind kind;
   std::string_view name;
-  bool processed;               // the default
-  std::string_view fields;      // its own, space separated
+  bool processed;           // the default
+  std::string_view fields;  // its own, space separated
 };
 constexpr std::array kinds{
     Kind{FaultKind::None, "none", true, ""},
@@ -72,7 +72,8 @@ class Reader {
   }
   Read<void> only(std::string_view fields) const {
     for (const JsonView member : object_.items()) {
-      if (!has_word(fields, member.key())) return problem(member.key(), "is no field here; known are: " + std::string(fields));
+      if (!has_word(fields, member.key()))
+        return problem(member.key(), "is no field here; known are: " + std::string(fields));
     }
     return {};
   }
@@ -83,11 +84,11 @@ class Reader {
   std::string where_;
 };
 
-#define READ_INTO(target, expression)                                           \
-  do {                                                                          \
-    auto read_result = (expression);                                            \
-    if (!read_result) return std::unexpected(std::move(read_result.error()));   \
-    target = *std::move(read_result);                                           \
+#define READ_INTO(target, expression)                                         \
+  do {                                                                        \
+    auto read_result = (expression);                                          \
+    if (!read_result) return std::unexpected(std::move(read_result.error())); \
+    target = *std::move(read_result);                                         \
   } while (false)
 
 Read<void> read_match(const Reader& rule, JsonView match, const std::string& where, FaultRule& into) {
@@ -125,9 +126,12 @@ Read<void> read_own_fields(const Reader& reader, JsonView rule, const Kind& kind
   READ_INTO(into.n, reader.integer("n", 1, 1'000'000, 0));
   READ_INTO(into.amount, reader.integer("amount", 1, 99'999'999, 0));
   if (const JsonView after = rule["retry_after"]; after.exists()) {
-    if (const auto seconds = after.integer(); seconds && *seconds >= 0) into.retry_after = std::to_string(*seconds);
-    else if (const auto date = after.string(); date && !date->empty()) into.retry_after = *date;
-    else return reader.problem("retry_after", "must be seconds or a date as HTTP writes it");
+    if (const auto seconds = after.integer(); seconds && *seconds >= 0)
+      into.retry_after = std::to_string(*seconds);
+    else if (const auto date = after.string(); date && !date->empty())
+      into.retry_after = *date;
+    else
+      return reader.problem("retry_after", "must be seconds or a date as HTTP writes it");
   }
   if (const JsonView processed = rule["processed"]; processed.exists()) {
     if (!processed.is_bool()) return reader.problem("processed", "must be true or false");
@@ -193,7 +197,9 @@ bool path_matches(std::string_view pattern, std::string_view path) {
 
 }  // namespace
 
-std::string_view fault_name(FaultKind kind) { return kinds[static_cast<std::size_t>(kind)].name; }
+std::string_view fault_name(FaultKind kind) {
+  return kinds[static_cast<std::size_t>(kind)].name;
+}
 
 std::expected<std::vector<FaultRule>, std::string> parse_fault_plan(JsonView plan) {
   JsonView list = plan;

@@ -1,5 +1,5 @@
-// A plan of faults: rules that are asked in order at each request; the first that matches and fires decides. The same plan
-// with the same seed and the same order of requests gives the same faults. The shape of a plan
+// A plan of faults: rules that are asked in order at each request; the first that matches and fires decides. The same
+// plan with the same seed and the same order of requests gives the same faults. The shape of a plan
 // (`nightdrop-sim acquirer --help` says it at length):
 //   {"seed": 7, "rules": [{"fault": "cut_after", "match": {"method","path","id","nth","every"}, "probability": 0.1,
 //    "count": 5, "processed": true, ...the fault's own fields}]}, or the bare array of rules.
@@ -46,7 +46,7 @@ struct Fault {
   std::string retry_after;  // the header's value; empty: no header
   std::int64_t n{0};
   std::int64_t amount{0};
-  bool processed{false};    // whether the request is processed before the fault
+  bool processed{false};  // whether the request is processed before the fault
 };
 
 struct FaultRule {

@@ -17,7 +17,9 @@ std::string now_text() {
   return rfc3339(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
 }
 
-std::string hash_of(std::string_view text) { return hex_lower(sha256(bytes_of(text))); }
+std::string hash_of(std::string_view text) {
+  return hex_lower(sha256(bytes_of(text)));
+}
 
 // Six digits that are the same whenever the same key is authorized.
 std::string authorization_code(const std::string& hash) {
@@ -28,7 +30,9 @@ std::string authorization_code(const std::string& hash) {
 }
 
 // 8A with the response code's two characters.
-std::string response_tag(std::string_view response_code) { return "8A02" + hex_upper(bytes_of(response_code)); }
+std::string response_tag(std::string_view response_code) {
+  return "8A02" + hex_upper(bytes_of(response_code));
+}
 
 // "<id>", or "<id>:retry-<n>" for a new authorization after a decline.
 bool key_is_of(const std::string& key, const std::string& id) {
@@ -38,8 +42,12 @@ bool key_is_of(const std::string& key, const std::string& id) {
   return key.find_first_not_of("0123456789", retry.size()) == std::string::npos;
 }
 
-ApiError reversed_error() { return {422, "reversed", "id: this payment was reversed before it came; it is refused"}; }
-ApiError unavailable() { return {503, "ledger_unavailable", "the ledger cannot be written now; send it again"}; }
+ApiError reversed_error() {
+  return {422, "reversed", "id: this payment was reversed before it came; it is refused"};
+}
+ApiError unavailable() {
+  return {503, "ledger_unavailable", "the ledger cannot be written now; send it again"};
+}
 
 }  // namespace
 
@@ -105,7 +113,8 @@ Answer Host::authorize(const std::string& reader, const CheckedPayment& payment,
                        const std::string& hash, const Fault& fault) {
   std::vector<std::string> anomalies;
   if (auto error = check_ksn(payment, anomalies)) return rejected(*error);
-  if (const auto other = books_.reference_owner(payment.object, payment.terminal_id, payment.merchant_reference, payment.id)) {
+  if (const auto other =
+          books_.reference_owner(payment.object, payment.terminal_id, payment.merchant_reference, payment.id)) {
     anomalies.emplace_back("merchant_reference_reused");
   }
   Json answer = decide(payment, key, fault);
@@ -113,7 +122,11 @@ Answer Host::authorize(const std::string& reader, const CheckedPayment& payment,
   Json list = Json::array();
   for (const std::string& anomaly : anomalies) list.push(Json::string(anomaly));
   Json record = Json::object();
-  record.set("type", "payment").set("at", now_text()).set("id", payment.id).set("key", key).set("object", payment.object);
+  record.set("type", "payment")
+      .set("at", now_text())
+      .set("id", payment.id)
+      .set("key", key)
+      .set("object", payment.object);
   record.set("reader", reader).set("terminal_id", payment.terminal_id).set("merchant_id", payment.merchant_id);
   record.set("merchant_reference", payment.merchant_reference).set("amount", payment.amount);
   record.set("card_amount", payment.card_amount).set("currency", payment.currency).set("last4", payment.last4);
@@ -206,7 +219,8 @@ Answer Host::rejected(const ApiError& error) {
 
 Answer Host::replay(const Answered& answered) {
   ++counts_.replayed;
-  return Answer{.status = 200, .body = answered.answer, .replayed = true, .ticket = answered.ticket, .outcome = "replayed"};
+  return Answer{
+      .status = 200, .body = answered.answer, .replayed = true, .ticket = answered.ticket, .outcome = "replayed"};
 }
 
 Answer Host::status(const std::string& id, const Fault& fault) {
@@ -227,11 +241,13 @@ Answer Host::status(const std::string& id, const Fault& fault) {
 Answer Host::reversal(const std::string& id, const std::optional<std::string>& key, std::string_view raw) {
   const auto body = Json::parse(raw);
   const std::lock_guard lock(mutex_);
-  if (!is_payment_id(id)) return error_answer({422, "invalid_field", "id: must be pi_ and 32 hex digits in lower case"});
+  if (!is_payment_id(id))
+    return error_answer({422, "invalid_field", "id: must be pi_ and 32 hex digits in lower case"});
   if (key != id + ":reversal") {
     return error_answer({400, "idempotency_key_mismatch", "Idempotency-Key: must be the payment's id and :reversal"});
   }
-  if (!body || !body->view().is_object()) return error_answer({400, "malformed_json", "the body must be one JSON object"});
+  if (!body || !body->view().is_object())
+    return error_answer({400, "malformed_json", "the body must be one JSON object"});
   const std::string reason((*body)["reason"].string().value_or(""));
   if (reason != "timeout" && reason != "canceled" && reason != "partial_refused") {
     return error_answer({422, "invalid_field", "reason: must be timeout, canceled or partial_refused"});
@@ -252,7 +268,8 @@ Answer Host::reversal(const std::string& id, const std::optional<std::string>& k
 
 void Host::force(ForcedOutcome outcome) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(forced_, [&](const ForcedOutcome& each) { return each.id == outcome.id && each.last4 == outcome.last4; });
+  std::erase_if(forced_,
+                [&](const ForcedOutcome& each) { return each.id == outcome.id && each.last4 == outcome.last4; });
   forced_.push_back(std::move(outcome));
 }
 

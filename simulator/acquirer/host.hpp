@@ -25,7 +25,7 @@ inline constexpr std::size_t batch_max = 100;
 
 // What the issuer shall say from now on to one card or one payment.
 struct ForcedOutcome {
-  std::string id;     // one of id and last4 is given
+  std::string id;  // one of id and last4 is given
   std::string last4;
   std::string response_code;  // 00 approves
   std::string advice_code;
@@ -43,8 +43,10 @@ class Host {
   [[nodiscard]] static Result<std::unique_ptr<Host>> open(const std::string& directory, CardKeys keys);
 
   // Each gives an answer that may leave only after wait(answer.ticket).
-  // `key` is the Idempotency-Key; in a batch there is none, and it is the id. `raw` is the payment's JSON, byte for byte.
-  Answer payment(const std::string& reader, const std::optional<std::string>& key, std::string_view raw, const Fault& fault);
+  // `key` is the Idempotency-Key; in a batch there is none, and it is the id. `raw` is the payment's JSON, byte for
+  // byte.
+  Answer payment(const std::string& reader, const std::optional<std::string>& key, std::string_view raw,
+                 const Fault& fault);
   Answer status(const std::string& id, const Fault& fault);
   Answer reversal(const std::string& id, const std::optional<std::string>& key, std::string_view raw);
   // Durable through `ticket`. Errors: Io.

@@ -73,11 +73,14 @@ class HttpsServer::Inside {
 std::optional<std::string> HttpsServer::Inside::bind(const std::string& address, int port) {
   if (problem_) return problem_;
   if (!server_.is_valid()) return std::string("TLS cannot be set up");
-  const auto handler = [this](const httplib::Request& request, httplib::Response& response) { handle(request, response); };
+  const auto handler = [this](const httplib::Request& request, httplib::Response& response) {
+    handle(request, response);
+  };
   server_.Get(".*", handler).Post(".*", handler).Put(".*", handler).Delete(".*", handler);
   server_.set_error_handler([](const httplib::Request&, httplib::Response& response) {
     if (!response.body.empty()) return;
-    const ApiError error{response.status, response.status == 413 ? "too_large" : "bad_request", "the request cannot be used"};
+    const ApiError error{response.status, response.status == 413 ? "too_large" : "bad_request",
+                         "the request cannot be used"};
     response.set_content(error_answer(error).body, "application/json");
   });
   server_.new_task_queue = [] { return new httplib::ThreadPool(connection_threads); };
@@ -90,8 +93,10 @@ std::optional<std::string> HttpsServer::Inside::bind(const std::string& address,
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
-  if (port == 0) port_ = server_.bind_to_any_port(address);
-  else port_ = server_.bind_to_port(address, port) ? port : -1;
+  if (port == 0)
+    port_ = server_.bind_to_any_port(address);
+  else
+    port_ = server_.bind_to_port(address, port) ? port : -1;
   if (port_ <= 0) return "the address " + address + ":" + std::to_string(port) + " cannot be listened on";
   server_.widen_backlog();
   return std::nullopt;
@@ -135,15 +140,22 @@ HttpsServer::HttpsServer(std::unique_ptr<Inside> inside) : inside_(std::move(ins
 HttpsServer::~HttpsServer() = default;
 
 std::expected<std::unique_ptr<HttpsServer>, std::string> HttpsServer::open(const std::string& directory,
-                                                                          const std::string& address, int port, Host& host,
-                                                                          Faults& faults, Traffic& traffic) {
+                                                                           const std::string& address, int port,
+                                                                           Host& host, Faults& faults,
+                                                                           Traffic& traffic) {
   auto inside = std::make_unique<Inside>(directory, host, faults, traffic);
   if (auto problem = inside->bind(address, port)) return std::unexpected(*std::move(problem));
   return std::unique_ptr<HttpsServer>(new HttpsServer(std::move(inside)));
 }
 
-int HttpsServer::port() const { return inside_->port(); }
-void HttpsServer::run() { inside_->run(); }
-void HttpsServer::stop() { inside_->stop(); }
+int HttpsServer::port() const {
+  return inside_->port();
+}
+void HttpsServer::run() {
+  inside_->run();
+}
+void HttpsServer::stop() {
+  inside_->stop();
+}
 
 }  // namespace nightdrop::simulator

@@ -15,8 +15,9 @@ namespace nightdrop::simulator {
 class HttpsServer {
  public:
   // Binds and prepares TLS; serves from run() on. Errors: one sentence. Lifetime: the references outlive it.
-  static std::expected<std::unique_ptr<HttpsServer>, std::string> open(const std::string& directory, const std::string& address,
-                                                                      int port, Host& host, Faults& faults, Traffic& traffic);
+  static std::expected<std::unique_ptr<HttpsServer>, std::string> open(const std::string& directory,
+                                                                       const std::string& address, int port, Host& host,
+                                                                       Faults& faults, Traffic& traffic);
   ~HttpsServer();
 
   int port() const;

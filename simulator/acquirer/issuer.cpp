@@ -46,9 +46,8 @@ Verdict decline_verdict(std::string_view response_code) {
 }
 
 bool is_response_code(std::string_view text) {
-  return text.size() == 2 && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
-         });
+  return text.size() == 2 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); });
 }
 
 }  // namespace nightdrop::simulator

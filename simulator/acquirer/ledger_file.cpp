@@ -84,7 +84,9 @@ Result<std::unique_ptr<LedgerFile>> LedgerFile::open(const std::string& director
   return ledger;
 }
 
-LedgerFile::~LedgerFile() { ::close(file_); }
+LedgerFile::~LedgerFile() {
+  ::close(file_);
+}
 
 Result<std::uint64_t> LedgerFile::append(std::string_view line) {
   const std::string whole = std::string(line) + '\n';
@@ -114,8 +116,10 @@ Result<void> LedgerFile::wait(std::uint64_t ticket) {
     lock.lock();
     syncing_ = false;
     // After a failed sync the kernel may have dropped the pages: nothing of it may be promised again.
-    if (ok) synced_ = through;
-    else broken_ = true;
+    if (ok)
+      synced_ = through;
+    else
+      broken_ = true;
     synced_changed_.notify_all();
   }
   return {};

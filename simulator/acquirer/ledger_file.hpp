@@ -1,6 +1,7 @@
-// The acquirer's ledger on disk: one JSON object a line, appended and never changed. Group commit: append() writes in the
-// order of the calls, wait() returns when the line is on the disk, and one fdatasync serves all that wait. A line that was
-// torn by a crash was never answered for, so opening cuts it off; damage anywhere else is refused. One process at a time.
+// The acquirer's ledger on disk: one JSON object a line, appended and never changed. Group commit: append() writes in
+// the order of the calls, wait() returns when the line is on the disk, and one fdatasync serves all that wait. A line
+// that was torn by a crash was never answered for, so opening cuts it off; damage anywhere else is refused. One process
+// at a time.
 #pragma once
 
 #include <condition_variable>
@@ -37,7 +38,8 @@ class LedgerFile {
 
   // Appends one line. Ensures: all or nothing is in the file; durable only after wait(ticket). Errors: DiskFull, Io.
   [[nodiscard]] Result<std::uint64_t> append(std::string_view line);
-  // Returns when everything up to `ticket` is durable. Errors: Io; then the file takes nothing more until it is reopened.
+  // Returns when everything up to `ticket` is durable. Errors: Io; then the file takes nothing more until it is
+  // reopened.
   [[nodiscard]] Result<void> wait(std::uint64_t ticket);
 
  private:

@@ -72,8 +72,10 @@ void read_identity(Fields& fields, JsonView body, CheckedPayment& payment) {
   payment.terminal_id = fields.text("terminal_id", 64);
   payment.merchant_reference = fields.text("merchant_reference", 64);
   payment.deferred = fields.boolean("deferred");
-  if (payment.deferred) fields.time("stored_at");
-  else if (!fields.is_null("stored_at")) fields.wrong("stored_at", "must be null where deferred is false");
+  if (payment.deferred)
+    fields.time("stored_at");
+  else if (!fields.is_null("stored_at"))
+    fields.wrong("stored_at", "must be null where deferred is false");
   fields.integer("stan", 1, 999'999);
   if (fields.text("retrieval_reference_number", 12).size() != 12) {
     fields.wrong("retrieval_reference_number", "must have 12 characters");
@@ -111,8 +113,10 @@ Envelope read_envelope(Fields& fields, JsonView body, const CardKeys& keys) {
   const JsonView card = body["encrypted_card"];
   if (card["format"].string() != "nd1") fields.wrong("encrypted_card.format", "must be nd1");
   const auto ksn = from_hex(card["ksn"].string().value_or(""));
-  if (!ksn || ksn->size() != envelope.ksn.size()) fields.wrong("encrypted_card.ksn", "must be 24 hex digits");
-  else std::copy(ksn->begin(), ksn->end(), envelope.ksn.begin());
+  if (!ksn || ksn->size() != envelope.ksn.size())
+    fields.wrong("encrypted_card.ksn", "must be 24 hex digits");
+  else
+    std::copy(ksn->begin(), ksn->end(), envelope.ksn.begin());
   if (!std::equal(keys.bdk_id.begin(), keys.bdk_id.end(), envelope.ksn.begin())) {
     fields.wrong("encrypted_card.ksn", "is not of this acquirer's BDK", "bdk_unknown");
   }
@@ -121,12 +125,16 @@ Envelope read_envelope(Fields& fields, JsonView body, const CardKeys& keys) {
     fields.wrong("encrypted_card.key_type", "must be " + std::string(word(envelope.key_type)), "key_type_mismatch");
   }
   auto ciphertext = from_base64(card["ciphertext"].string().value_or("?"));
-  if (!ciphertext || ciphertext->size() <= 16) fields.wrong("encrypted_card.ciphertext", "must be base64 of data and tag");
-  else envelope.ciphertext = *std::move(ciphertext);
+  if (!ciphertext || ciphertext->size() <= 16)
+    fields.wrong("encrypted_card.ciphertext", "must be base64 of data and tag");
+  else
+    envelope.ciphertext = *std::move(ciphertext);
   if (!fields.is_null("encrypted_pin_block")) {
     auto pin = from_base64(body["encrypted_pin_block"].string().value_or("?"));
-    if (!pin || pin->size() != 16) fields.wrong("encrypted_pin_block", "must be null or base64 of 16 bytes");
-    else envelope.pin_block = *std::move(pin);
+    if (!pin || pin->size() != 16)
+      fields.wrong("encrypted_pin_block", "must be null or base64 of 16 bytes");
+    else
+      envelope.pin_block = *std::move(pin);
   }
   return envelope;
 }
@@ -154,7 +162,8 @@ std::expected<CheckedPayment, ApiError> check_payment(JsonView body, const CardK
   Fields fields(body);
   read_identity(fields, body, payment);
   // A refund of a payment that is named needs no card.
-  const bool cardless = payment.object == "refund" && fields.is_null("encrypted_card") && body["payment_intent"].is_string();
+  const bool cardless =
+      payment.object == "refund" && fields.is_null("encrypted_card") && body["payment_intent"].is_string();
   if (cardless) {
     if (auto error = fields.take_error()) return std::unexpected(*std::move(error));
     payment.last4 = body["last4"].string().value_or("");

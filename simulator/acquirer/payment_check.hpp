@@ -1,5 +1,6 @@
-// Reads the body of a payment or refund as the contract writes it and opens its card envelope: every field, the AAD, and
-// that the clear fields say the same as the card data. The PAN lives in wiped memory for the time of the call alone.
+// Reads the body of a payment or refund as the contract writes it and opens its card envelope: every field, the AAD,
+// and that the clear fields say the same as the card data. The PAN lives in wiped memory for the time of the call
+// alone.
 #pragma once
 
 #include <cstdint>

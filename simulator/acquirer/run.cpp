@@ -40,11 +40,14 @@ std::optional<Address> parse_address(std::string_view text) {
   Address address{std::string(text.substr(0, colon)), -1};
   const std::string_view port = text.substr(colon + 1);
   const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), address.port);
-  if (problem != std::errc{} || end != port.data() + port.size() || address.port < 0 || address.port > 65'535) return std::nullopt;
+  if (problem != std::errc{} || end != port.data() + port.size() || address.port < 0 || address.port > 65'535)
+    return std::nullopt;
   return address;
 }
 
-bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
 
 std::expected<std::vector<FaultRule>, std::string> read_plan(const std::string& path) {
   std::ifstream file(path);
@@ -102,7 +105,8 @@ int run_acquirer(const AcquirerOptions& options) {
   const int next_port = listen->port == 0 ? 0 : listen->port + 1;
   const auto admin = options.admin.empty() ? Address{"127.0.0.1", next_port} : parse_address(options.admin);
   if (!admin) return complain(exit_configuration, "--admin: must be ADDRESS:PORT");
-  if (!is_loopback(admin->host)) return complain(exit_configuration, "--admin: must be a loopback address; the admin API has no lock");
+  if (!is_loopback(admin->host))
+    return complain(exit_configuration, "--admin: must be a loopback address; the admin API has no lock");
 
   std::error_code ignored;
   if (!std::filesystem::is_directory(options.directory, ignored)) {
@@ -122,10 +126,12 @@ int run_acquirer(const AcquirerOptions& options) {
   }
   Traffic traffic(options.verbose);
   auto https = HttpsServer::open(options.directory, listen->host, listen->port, **host, faults, traffic);
-  if (!https) return complain(https.error().starts_with("the address") ? exit_unavailable : exit_configuration, https.error());
+  if (!https)
+    return complain(https.error().starts_with("the address") ? exit_unavailable : exit_configuration, https.error());
   auto admin_server = AdminServer::open(admin->host, admin->port, **host, faults, traffic);
   if (!admin_server) return complain(exit_unavailable, admin_server.error());
-  print_ready(listen->host + ":" + std::to_string((*https)->port()), admin->host + ":" + std::to_string((*admin_server)->port()));
+  print_ready(listen->host + ":" + std::to_string((*https)->port()),
+              admin->host + ":" + std::to_string((*admin_server)->port()));
   return serve(**https, **admin_server, traffic, signals);
 }
 

@@ -11,7 +11,7 @@ struct AcquirerOptions {
   std::string admin;  // empty: the port after `listen`'s, on 127.0.0.1
   std::string plan;   // a file; empty: no faults
   bool verbose{false};
-  bool json{true};    // the ready line is JSON in any case
+  bool json{true};  // the ready line is JSON in any case
 };
 
 struct LedgerOptions {
@@ -19,8 +19,9 @@ struct LedgerOptions {
   bool json{false};
 };
 
-// Runs until SIGTERM or SIGINT. Gives the exit code: 0; 65 a damaged ledger; 69 an address that is taken; 74 a disk that
-// fails; 75 another acquirer on this ledger; 78 a directory or plan that can't be used. Requires: called once, from main().
+// Runs until SIGTERM or SIGINT. Gives the exit code: 0; 65 a damaged ledger; 69 an address that is taken; 74 a disk
+// that fails; 75 another acquirer on this ledger; 78 a directory or plan that can't be used. Requires: called once,
+// from main().
 int run_acquirer(const AcquirerOptions& options);
 
 // Prints the ledger of a directory. Gives 0, 65 (damaged) or 78 (no ledger there).

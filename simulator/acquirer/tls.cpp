@@ -109,13 +109,18 @@ std::optional<std::string> configure_tls(ssl_ctx_st* context, const std::string&
   const std::string certificate = directory + "/server.pem";
   const std::string key = directory + "/server.key";
   const std::string authority = directory + "/ca.pem";
-  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) return certificate + ": is no certificate that can be read";
-  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) return key + ": is no private key that can be read";
+  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1)
+    return certificate + ": is no certificate that can be read";
+  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1)
+    return key + ": is no private key that can be read";
   if (SSL_CTX_check_private_key(context) != 1) return key + ": is not the key of server.pem";
   // Tells clients which certificates are welcome.
-  if (auto* names = SSL_load_client_CA_file(authority.c_str())) SSL_CTX_set_client_CA_list(context, names);
-  else return authority + ": is no certificate that can be read";
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, [](int, X509_STORE_CTX*) { return 1; });
+  if (auto* names = SSL_load_client_CA_file(authority.c_str()))
+    SSL_CTX_set_client_CA_list(context, names);
+  else
+    return authority + ": is no certificate that can be read";
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                     [](int, X509_STORE_CTX*) { return 1; });
   // A session that is taken up again keeps its client certificate, and needs a name for that.
   static constexpr unsigned char session_name[] = "nightdrop-acquirer";
   SSL_CTX_set_session_id_context(context, session_name, sizeof session_name - 1);
@@ -125,6 +130,8 @@ std::optional<std::string> configure_tls(ssl_ctx_st* context, const std::string&
   return std::nullopt;
 }
 
-void cut(const ssl_st* connection) { ::shutdown(SSL_get_fd(connection), SHUT_RDWR); }
+void cut(const ssl_st* connection) {
+  ::shutdown(SSL_get_fd(connection), SHUT_RDWR);
+}
 
 }  // namespace nightdrop::simulator

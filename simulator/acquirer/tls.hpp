@@ -1,6 +1,6 @@
-// TLS of the acquirer: version 1.3, a client certificate always asked for, and who it belongs to. Any certificate passes
-// the handshake (its owner has proved to hold the key); whether it is a registered reader's is decided for each request
-// by comparing it, byte for byte, with readers/<serial>.pem, so that a stranger gets a clear 403.
+// TLS of the acquirer: version 1.3, a client certificate always asked for, and who it belongs to. Any certificate
+// passes the handshake (its owner has proved to hold the key); whether it is a registered reader's is decided for each
+// request by comparing it, byte for byte, with readers/<serial>.pem, so that a stranger gets a clear 403.
 #pragma once
 
 #include <functional>
@@ -18,8 +18,8 @@ namespace nightdrop::simulator {
 class ReaderRegistry {
  public:
   explicit ReaderRegistry(std::string directory) : directory_(std::move(directory)) { reload(); }
-  // The serial number of the connection's certificate; nothing if it is no reader's. A reader that was provisioned after
-  // the start is found too.
+  // The serial number of the connection's certificate; nothing if it is no reader's. A reader that was provisioned
+  // after the start is found too.
   std::optional<std::string> serial_of(const ssl_st* connection);
   std::size_t size();
 

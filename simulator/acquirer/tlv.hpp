@@ -1,5 +1,5 @@
-// BER-TLV at one level. The acquirer reads the card's data with code of its own, so that a mistake in the reader's codec
-// is not made twice.
+// BER-TLV at one level. The acquirer reads the card's data with code of its own, so that a mistake in the reader's
+// codec is not made twice.
 #pragma once
 
 #include <cstdint>

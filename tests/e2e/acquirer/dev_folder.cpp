@@ -25,7 +25,9 @@ namespace {
 template <class T>
 using Owned = std::unique_ptr<T, void (*)(T*)>;
 
-Owned<EVP_PKEY> new_key() { return {EVP_EC_gen("P-256"), EVP_PKEY_free}; }
+Owned<EVP_PKEY> new_key() {
+  return {EVP_EC_gen("P-256"), EVP_PKEY_free};
+}
 
 void extend(X509* certificate, X509* issuer, int nid, const char* value) {
   X509V3_CTX context;
@@ -44,10 +46,12 @@ Owned<X509> new_certificate(const std::string& name, EVP_PKEY* key, X509* issuer
   X509_gmtime_adj(X509_getm_notBefore(made.get()), -3600);
   X509_gmtime_adj(X509_getm_notAfter(made.get()), 86'400);
   X509_NAME* subject = X509_get_subject_name(made.get());
-  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1,
+                             0);
   X509_set_issuer_name(made.get(), issuer == nullptr ? subject : X509_get_subject_name(issuer));
   X509_set_pubkey(made.get(), key);
-  extend(made.get(), issuer == nullptr ? made.get() : issuer, NID_basic_constraints, issuer == nullptr ? "critical,CA:TRUE" : "CA:FALSE");
+  extend(made.get(), issuer == nullptr ? made.get() : issuer, NID_basic_constraints,
+         issuer == nullptr ? "critical,CA:TRUE" : "CA:FALSE");
   if (name == "server") extend(made.get(), issuer, NID_subject_alt_name, "IP:127.0.0.1");
   X509_sign(made.get(), issuer_key, EVP_sha256());
   return made;
@@ -85,11 +89,14 @@ DevFolder::DevFolder() {
   write_pem(path_ + "/server.key", key.get());
   write_pem(path_ + "/server.pem", new_certificate("server", key.get(), ca.get(), ca_key.get()).get());
   write_file(path_ + "/keys.json", std::string("{\"bdk\":\"") + bdk_hex + "\",\"bdk_id\":\"" + bdk_id_hex +
-                                       "\",\"key_type\":\"aes-128\",\"fingerprint_key\":\"" + std::string(64, '0') + "\"}");
+                                       "\",\"key_type\":\"aes-128\",\"fingerprint_key\":\"" + std::string(64, '0') +
+                                       "\"}");
   add_reader("ND000001", true);
 }
 
-DevFolder::~DevFolder() { std::filesystem::remove_all(path_); }
+DevFolder::~DevFolder() {
+  std::filesystem::remove_all(path_);
+}
 
 void DevFolder::add_reader(const std::string& name, bool registered) {
   const auto ca = read_certificate(authority());
@@ -128,8 +135,8 @@ std::string raw_exchange(const DevFolder& folder, const std::string& reader, int
     SSL_CTX_use_PrivateKey_file(context.get(), folder.key(reader).c_str(), SSL_FILETYPE_PEM);
   }
   const Owned<SSL> tls(SSL_new(context.get()), SSL_free);
-  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && SSL_set_fd(tls.get(), socket) == 1 &&
-      SSL_connect(tls.get()) == 1) {
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      SSL_set_fd(tls.get(), socket) == 1 && SSL_connect(tls.get()) == 1) {
     answer.clear();
     SSL_write(tls.get(), request.data(), static_cast<int>(request.size()));
     std::array<char, 4096> buffer{};

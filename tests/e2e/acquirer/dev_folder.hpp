@@ -1,5 +1,6 @@
-// The acquirer's folder for a test, made on the spot in a directory that is removed again: a CA, the server's certificate
-// for 127.0.0.1, readers' certificates and keys.json. Also a raw TLS exchange, to see the bytes that really came.
+// The acquirer's folder for a test, made on the spot in a directory that is removed again: a CA, the server's
+// certificate for 127.0.0.1, readers' certificates and keys.json. Also a raw TLS exchange, to see the bytes that really
+// came.
 #pragma once
 
 #include <string>
@@ -32,8 +33,8 @@ inline constexpr const char* bdk_id_hex = "12345678";
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& text);
 
-// Sends bytes over TLS as a reader and gives all bytes that come back until the connection ends. Says "no handshake" where
-// TLS did not come about.
+// Sends bytes over TLS as a reader and gives all bytes that come back until the connection ends. Says "no handshake"
+// where TLS did not come about.
 std::string raw_exchange(const DevFolder& folder, const std::string& reader, int port, const std::string& request);
 
 }  // namespace nightdrop::e2e

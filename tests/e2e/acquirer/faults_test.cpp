@@ -67,8 +67,9 @@ TEST_F(AcquirerFaults, CutAfterSendsNoByte) {
   id = new_id();
   body = reader.body({.id = id});
   reader.faults(R"([{"fault":"cut_after","count":1}])");
-  const std::string request = "POST /v1/payments HTTP/1.1\r\nHost: a\r\nNightdrop-Reader: ND000001\r\nIdempotency-Key: " + id +
-                              "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  const std::string request =
+      "POST /v1/payments HTTP/1.1\r\nHost: a\r\nNightdrop-Reader: ND000001\r\nIdempotency-Key: " + id +
+      "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   EXPECT_EQ(raw_exchange(folder, "ND000001", acquirer.port(), request), "");
   EXPECT_EQ(posted(), 1);
 }

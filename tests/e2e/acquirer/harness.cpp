@@ -57,7 +57,8 @@ std::string read_all(int pipe) {
   std::string text;
   std::array<char, 4096> buffer{};
   ssize_t got = 0;
-  while ((got = ::read(pipe, buffer.data(), buffer.size())) > 0) text.append(buffer.data(), static_cast<std::size_t>(got));
+  while ((got = ::read(pipe, buffer.data(), buffer.size())) > 0)
+    text.append(buffer.data(), static_cast<std::size_t>(got));
   ::close(pipe);
   return text;
 }
@@ -67,7 +68,8 @@ std::string read_line(int pipe) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   std::string line;
   while (line.empty() || line.back() != '\n') {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     pollfd ready{pipe, POLLIN, 0};
     char c = 0;
     if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) <= 0 || ::read(pipe, &c, 1) != 1) break;
@@ -127,7 +129,8 @@ AcquirerProcess::AcquirerProcess(const DevFolder& folder, const std::vector<std:
   const std::string line = read_line(child.out);
   ::close(child.out);
   const auto ready = Json::parse(line);
-  if (!ready || (*ready)["event"].string() != "ready") throw std::runtime_error("the acquirer did not become ready: " + line);
+  if (!ready || (*ready)["event"].string() != "ready")
+    throw std::runtime_error("the acquirer did not become ready: " + line);
   port_ = port_of((*ready)["listen"]);
   admin_port_ = port_of((*ready)["admin"]);
 }
@@ -157,7 +160,11 @@ std::string new_id() {
 }
 
 TestReader::TestReader(const DevFolder& folder, const AcquirerProcess& acquirer, std::string serial)
-    : folder_(folder), port_(acquirer.port()), admin_port_(acquirer.admin_port()), serial_(std::move(serial)), device_(new_device(serial_)) {}
+    : folder_(folder),
+      port_(acquirer.port()),
+      admin_port_(acquirer.admin_port()),
+      serial_(std::move(serial)),
+      device_(new_device(serial_)) {}
 
 std::string TestReader::body(const Sale& sale) {
   EnvelopeBinding binding;
@@ -175,13 +182,18 @@ std::string TestReader::body(const Sale& sale) {
   tip.set("tip", 0);
   Json body = Json::object();
   body.set("id", sale.id).set("object", sale.object).set("amount", sale.amount).set("amount_details", std::move(tip));
-  body.set("card_amount", sale.card_amount).set("currency", "usd").set("merchant_id", "m_0001").set("terminal_id", serial_);
+  body.set("card_amount", sale.card_amount)
+      .set("currency", "usd")
+      .set("merchant_id", "m_0001")
+      .set("terminal_id", serial_);
   body.set("merchant_reference", sale.reference.empty() ? "order-" + sale.id.substr(27) : sale.reference);
   body.set("deferred", true).set("stored_at", "2026-11-21T19:40:03.123Z").set("stan", 1042);
   body.set("retrieval_reference_number", "632519001042").set("local_transaction_time", "2026-11-21T14:40:03-05:00");
   body.set("read_method", "contactless_emv").set("brand", "visa").set("last4", sale.last4);
   body.set("exp_month", 12).set("exp_year", 2030).set("fallback", false).set("approver", nullptr);
-  body.set("emv", "9F2701809F0206" + sale.emv_amount).set("encrypted_card", std::move(card)).set("encrypted_pin_block", nullptr);
+  body.set("emv", "9F2701809F0206" + sale.emv_amount)
+      .set("encrypted_card", std::move(card))
+      .set("encrypted_pin_block", nullptr);
   return body.dump();
 }
 

@@ -1,5 +1,5 @@
-// The acquirer posts an id once and remembers it: replay, conflict, reversal, batch, restart, parallel requests, and what
-// it refuses, over real TLS against the real program.
+// The acquirer posts an id once and remembers it: replay, conflict, reversal, batch, restart, parallel requests, and
+// what it refuses, over real TLS against the real program.
 #include <signal.h>
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "e2e/acquirer/harness.hpp"
+#include "hal/sim/card_catalogue.hpp"
 
 namespace nightdrop::e2e {
 namespace {
@@ -157,7 +158,9 @@ TEST_F(Acquirer, ParallelRequestsOfOneIdPostItOnce) {
 
 TEST_F(Acquirer, DeclinesByCardAndByOrder) {
   const std::string poor = new_id();
-  ASSERT_EQ(reader.admin("POST", "/admin/outcome", R"({"last4":"4242","response_code":"51","advice_code":"24"})").status, 200);
+  ASSERT_EQ(
+      reader.admin("POST", "/admin/outcome", R"({"last4":"4242","response_code":"51","advice_code":"24"})").status,
+      200);
   const std::string body = sale(poor);
   const Json soft = reader.pay(poor, body).json();
   EXPECT_EQ(soft["outcome"].string(), "declined");
@@ -177,6 +180,19 @@ TEST_F(Acquirer, DeclinesByCardAndByOrder) {
   ASSERT_EQ(reader.admin("POST", "/admin/outcome", "{\"id\":\"" + stolen + "\",\"response_code\":\"43\"}").status, 200);
   EXPECT_EQ(reader.pay(stolen, sale(stolen)).json()["category"].string(), "hard");
   EXPECT_EQ(reader.admin("POST", "/admin/outcome", R"({"last4":"4242"})").status, 422);
+}
+
+TEST_F(Acquirer, TheIssuerKnowsTheCataloguesDecliningCards) {
+  for (const char* code : {"05", "14", "41", "43", "51", "54", "61", "62", "65", "91", "96"}) {
+    const auto* card = hal::find_card(std::string("visa_decline_") + code);
+    ASSERT_NE(card, nullptr) << code;
+    const std::string id = new_id();
+    const Json answer = reader.pay(id, sale(id, card->pan)).json();
+    EXPECT_EQ(answer["outcome"].string(), "declined") << code;
+    EXPECT_EQ(answer["response_code"].string(), code);
+    EXPECT_NE(answer["reason"].string(), "declined") << code;
+  }
+  EXPECT_EQ(reader.stat("posted"), 0);
 }
 
 TEST_F(Acquirer, RefusesWhatTheEnvelopeDoesNotBind) {
@@ -251,7 +267,8 @@ TEST_F(Acquirer, OnlyARegisteredReaderUnderItsOwnNameIsHeard) {
   folder.add_reader("ND000008", true);  // after the start
   TestReader newcomer(folder, acquirer, "ND000008");
   EXPECT_EQ(newcomer.get("/v1/capabilities").status, 200);
-  EXPECT_THAT(raw_exchange(folder, "", acquirer.port(), "GET /v1/capabilities HTTP/1.1\r\n\r\n"), Not(HasSubstr("HTTP/1.1")));
+  EXPECT_THAT(raw_exchange(folder, "", acquirer.port(), "GET /v1/capabilities HTTP/1.1\r\n\r\n"),
+              Not(HasSubstr("HTTP/1.1")));
   EXPECT_EQ(reader.stat("posted"), 0);
 }
 
@@ -314,7 +331,8 @@ TEST(AcquirerCommand, ADamagedLedgerIsNotGuessedAt) {
 TEST(AcquirerCommand, HelpsAndRefusesWhatItDoesNotKnow) {
   const Ended help = run_to_end({"acquirer", "--help"});
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* word : {"--listen", "cut_after", "/admin/outcome", "EXIT STATUS"}) EXPECT_THAT(help.out, HasSubstr(word));
+  for (const char* word : {"--listen", "cut_after", "/admin/outcome", "EXIT STATUS"})
+    EXPECT_THAT(help.out, HasSubstr(word));
   EXPECT_EQ(run_to_end({"acquirer"}).exit_code, 64);
   EXPECT_EQ(run_to_end({"acquirer", "--dir", "/tmp", "--nonsense"}).exit_code, 64);
 }
