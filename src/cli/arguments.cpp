@@ -87,7 +87,7 @@ class Sub {
 
 void add_pay(CLI::App& app, Arguments& into) {
   PayOptions& pay = into.options.pay;
-  Sub sub(app, "pay", "Take a payment: waits for the card, prints the receipt", into, Command::Pay);
+  Sub sub(app, "pay", "Take a payment and print the receipt", into, Command::Pay);
   CLI::App& s = sub.app();
   s.add_option("amount", pay.amount, "total, tip included, as 12.50")->type_name("AMOUNT");
   s.add_option("--minor", pay.minor, "the total in minor units instead")->type_name("N");
@@ -119,7 +119,7 @@ void add_refund(CLI::App& app, Arguments& into) {
   Sub sub(app, "refund", "Give money back; a manager approves it", into, Command::Refund);
   CLI::App& s = sub.app();
   s.add_option("payment", refund.payment, "ID or merchant reference of what is refunded")->type_name("ID");
-  s.add_option("--amount", refund.amount, "refund an amount to a card instead")->type_name("AMOUNT");
+  s.add_option("--amount", refund.amount, "part of it; without ID: to a card")->type_name("AMOUNT");
   s.add_option("--minor", refund.minor, "the same in minor units")->type_name("N");
   s.add_option("--currency", refund.currency, "with an amount; default usd")->type_name("CODE")->transform(CLI::detail::to_lower);
   s.add_option("--reference", refund.reference, "your refund's id; default: made up")->type_name("TEXT");
@@ -127,6 +127,7 @@ void add_refund(CLI::App& app, Arguments& into) {
   sub.approval(refund.approval).examples(R"(
 Examples:
   nightdrop refund order-1001 --approver manager
+  nightdrop refund order-1001 --amount 5.00 --approver manager
   nightdrop refund --amount 5.00 --approver manager --pin-stdin < pin.txt)");
 }
 
@@ -150,7 +151,7 @@ void add_payments(CLI::App& app, Arguments& into) {
   approve.examples("\nThe PIN is asked for without echo, or read with --pin-stdin; never an argument.\n\n"
                    "Examples:\n  nightdrop approve order-1001 --approver manager");
 
-  Sub tip(app, "tip", "Set the tip of a stored payment; caps are checked again", into, Command::Tip);
+  Sub tip(app, "tip", "Set the tip of a stored payment", into, Command::Tip);
   tip.payment(o.payment);
   tip.app().add_option("tip", o.tip_amount, "the whole tip, as 2.00")->required()->type_name("AMOUNT");
   tip.examples("\nExamples:\n  nightdrop tip order-1001 2.00");
@@ -162,7 +163,7 @@ void add_payments(CLI::App& app, Arguments& into) {
   cancel.examples("\nOne that is being sent is reversed after its answer. An approved one needs a\nrefund.\n\n"
                   "Examples:\n  nightdrop void order-1001 --reason duplicate");
 
-  Sub declines(app, "declines", "List what needs a person: declined, expired, in doubt", into, Command::Declines);
+  Sub declines(app, "declines", "List what was declined, expired or is in doubt", into, Command::Declines);
   declines.app().add_option("--limit", o.declines.limit, "how many; 20")->type_name("N")->check(between(1, 100));
   declines.app().add_option("--starting-after", o.declines.starting_after, "go on after this payment")->type_name("ID");
   declines.app().add_flag("--all", o.declines.all, "all pages, also what is acknowledged");
@@ -179,7 +180,7 @@ void add_queue(CLI::App& app, Arguments& into) {
   Sub(app, "status", "Network, what is at risk, limits, forwarding", into, Command::Status)
       .examples("\nExamples:\n  nightdrop status\n  nightdrop status --json");
 
-  Sub forward(app, "forward", "Send what is stored, now, and wait until all is sent", into, Command::Forward);
+  Sub forward(app, "forward", "Send what is stored, and wait until it is sent", into, Command::Forward);
   forward.app().add_flag("--no-wait", o.no_wait, "start and leave");
   forward.app().add_option("--timeout", o.forward_timeout_s, "seconds to wait; 300; 0: for ever")->type_name("S")->check(between(0, 86'400));
   forward.examples("\nForwarding goes on by itself whenever a path is up; this hurries it and watches.\n\n"
@@ -215,7 +216,7 @@ void add_journal(CLI::App& app, Arguments& into) {
                   "  nightdrop events --consumer bookkeeping --ack --json >> events.jsonl");
 
   AuditOptions& a = into.options.audit;
-  CLI::App& audit = *app.add_subcommand("audit", "Export the journal, or verify that nobody changed it");
+  CLI::App& audit = *app.add_subcommand("audit", "Export the journal, or verify its chain");
   audit.fallthrough();
   audit.require_subcommand(1);
   Sub exported(audit, "export", "Print the journal, one JSON object a line", into, Command::AuditExport);
@@ -231,6 +232,11 @@ void add_journal(CLI::App& app, Arguments& into) {
   policy.fallthrough();
   policy.require_subcommand(1);
   Sub(policy, "show", "Print it", into, Command::PolicyShow).examples("\nExamples:\n  nightdrop policy show");
+
+  Sub(app, "accept-damage", "Take payments again after a damaged queue", into, Command::AcceptDamage)
+      .examples("\nThe daemon has set a damaged file aside, carried over what could be read, and\n"
+                "refuses payments until a person has looked at what was lost (event\nstore.degraded) and says so with this.\n\n"
+                "Examples:\n  nightdrop events --types store.degraded\n  nightdrop accept-damage");
 }
 
 }  // namespace

@@ -70,7 +70,9 @@ int show_verdict(Session& session, const AuditChain& chain, const std::optional<
   if (chain.first_seq()) out += ", " + std::to_string(*chain.first_seq()) + " to " + std::to_string(chain.last_seq());
   out += chain.checks_signatures() ? ", " + plural(chain.checkpoints(), "signed checkpoint") + " verified.\n"
                                    : ".\nNo signature was checked: give the reader's --certificate.\n";
-  if (chain.checks_signatures() && uncovered > 0) {
+  if (chain.checks_signatures() && chain.checkpoints() == 0) {
+    out += "No checkpoint is signed yet: they come every 1,000 events and at each stop of the daemon.\n";
+  } else if (chain.checks_signatures() && uncovered > 0) {
     out += plural(uncovered, "event") + " after the last checkpoint " + (uncovered == 1 ? "is" : "are") + " not signed yet.\n";
   }
   if (chain.checks_signatures() && !pinned) {

@@ -1,4 +1,5 @@
 // `nightdrop events`: the journal's events as they come, one a line.
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -29,6 +30,8 @@ std::string summary(std::string_view type, JsonView data) {
     return std::to_string(data["succeeded"].integer().value_or(0)) + " approved, " +
            std::to_string(data["declined"].integer().value_or(0)) + " declined";
   }
+  if (type == "link.changed") return text_of(data["link"]) + ' ' + text_of(data["state"]) + (data["reason"].is_string() ? ", " + text_of(data["reason"]) : "");
+  if (type == "sync.started") return data["route"].is_string() ? "over " + text_of(data["route"]) : std::string();
   std::string all;
   for (const JsonView value : data.items()) {
     if (value.is_object() || value.is_array() || value.is_null()) continue;
@@ -44,10 +47,10 @@ std::string event_line(JsonView event, const report::Style& style) {
   const std::size_t dot = type.find('.');
   const report::Tone tone = dot == std::string::npos ? report::Tone::Plain : report::status_tone(type.substr(dot + 1));
   const std::string head = report::right(std::to_string(event["seq"].integer().value_or(0)), 6) + "  " +
-                           (at ? local_time(*at, style, true) : std::string(19, ' ')) + "  ";
+                           report::left(at ? local_time(*at, style, true).substr(5) : std::string(), 14) + "  ";
   const std::string padded = report::left(type, 32);
   const std::size_t used = report::display_width(head) + report::display_width(padded) + 1;
-  const std::string rest = report::clipped(summary(type, event["data"]), style.width > used + 8 ? style.width - used : 8);
+  const std::string rest = report::clipped(summary(type, event["data"]), std::max<std::size_t>(style.width > used ? style.width - used : 0, 28));
   return report::toned(head, report::Tone::Dim, style) + report::toned(padded, type.starts_with("payment_intent.") ? tone : report::Tone::Plain, style) +
          ' ' + rest + '\n';
 }

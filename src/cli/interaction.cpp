@@ -4,6 +4,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <utility>
 
 #include <cstring>
@@ -17,6 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr auto slice = 200ms;
 constexpr auto answer_margin = 60s;  // after the card: the online attempt and the commit
+constexpr std::int64_t after_everything = INT64_C(9007199254740992);  // no past event is read for prompts
 constexpr int steps_max = 8;         // of one payment; more means that reader and command go in circles
 
 std::string_view prompt_text(std::string_view action) {
@@ -78,7 +80,7 @@ class Waiting {
     Json types = Json::array();
     for (const char* type : {"reader.action_required", "reader.card_inserted", "reader.card_removed"}) types.push(Json::string(type));
     Json params = Json::object();
-    params.set("consumer", "nightdrop-prompts").set("types", std::move(types));
+    params.set("consumer", "nightdrop-prompts").set("types", std::move(types)).set("after", after_everything);
     static_cast<void>(session_.call("subscribe", params));  // without prompts the payment goes on all the same
   }
 

@@ -36,7 +36,7 @@ std::expected<std::int64_t, Failure> minor_units(const std::string& text, const 
 
 std::expected<std::int64_t, Failure> total_of(const std::string& amount, const std::optional<std::int64_t>& minor,
                                               const std::string& currency) {
-  if (amount.empty() == !minor) return std::unexpected(Failure{Exit::Usage, "give AMOUNT, or --minor N", {}, {}});
+  if (amount.empty() == !minor) return std::unexpected(Failure{Exit::Usage, "give one amount: in major units, or in minor units with --minor", {}, {}});
   return minor ? std::expected<std::int64_t, Failure>(*minor) : minor_units(amount, currency, "amount");
 }
 
@@ -59,6 +59,26 @@ std::expected<Json, Failure> payment_params(const PayOptions& options) {
   if (!options.description.empty()) params.set("description", options.description);
   if (!options.offline_behavior.empty()) params.set("offline_behavior", options.offline_behavior);
   if (!options.on_network_loss.empty()) params.set("on_network_loss", options.on_network_loss);
+  return params;
+}
+
+// What is given back: a payment, a part of it, or an amount to a card.
+std::expected<Json, Failure> refund_params(Session& session, const RefundOptions& options) {
+  Json params = Json::object();
+  std::string currency = options.currency;
+  if (!options.payment.empty()) {
+    const auto id = session.id_of(options.payment);
+    if (!id) return std::unexpected(id.error());
+    params.set("payment_intent", *id);
+    if (options.amount.empty() && !options.minor) return params;
+    const auto payment = session.call("retrieve_payment_intent", std::move(Json::object().set("id", *id)));
+    if (!payment) return std::unexpected(payment.error());
+    currency = (*payment)["currency"].string().value_or(std::string_view());
+  }
+  const auto amount = total_of(options.amount, options.minor, currency);
+  if (!amount) return std::unexpected(amount.error());
+  params.set("amount", *amount);
+  if (options.payment.empty()) params.set("currency", currency);
   return params;
 }
 
@@ -98,19 +118,9 @@ int run_pay(Session& session, const PayOptions& options) {
 }
 
 int run_refund(Session& session, const RefundOptions& options) {
-  Json params = Json::object();
-  if (!options.payment.empty()) {
-    if (!options.amount.empty() || options.minor) {
-      return session.fail({Exit::Usage, "give a payment to refund, or --amount for a card, not both", {}, {}});
-    }
-    const auto id = session.id_of(options.payment);
-    if (!id) return session.fail(id.error());
-    params.set("payment_intent", *id);
-  } else {
-    const auto amount = total_of(options.amount, options.minor, options.currency);
-    if (!amount) return session.fail(amount.error());
-    params.set("amount", *amount).set("currency", options.currency);
-  }
+  auto request = refund_params(session, options);
+  if (!request) return session.fail(request.error());
+  Json params = std::move(*request);
   params.set("merchant_reference", options.reference.empty() ? new_reference("cli-r-") : options.reference);
   auto refund = with_approval(session, "create_refund", params, options.approval);
   if (!refund) return session.fail(refund.error());

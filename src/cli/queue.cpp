@@ -1,9 +1,7 @@
 // The queue of stored payments: status, forward, report; and the policy that bounds it.
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <utility>
-#include <vector>
 
 #include "cli/commands.hpp"
 #include "nightdrop/time_text.hpp"
@@ -70,37 +68,34 @@ std::expected<QueueState, Failure> drain(Session& session, int timeout_s) {
   }
 }
 
-// The journal's offline_status.changed events as points a currency.
-std::expected<std::map<std::string, std::vector<report::ExposurePoint>>, Failure> exposure(Session& session) {
-  std::map<std::string, std::vector<report::ExposurePoint>> points;
+// The journal's payment events, as what was at risk over time.
+std::expected<report::Exposure, Failure> exposure(Session& session) {
+  report::Exposure book;
   const auto client = session.client();
   if (!client) return std::unexpected(client.error());
   Json types = Json::array();
-  types.push(Json::string("offline_status.changed"));
+  for (const char* status : {"stored", "forwarding", "succeeded", "declined", "expired", "canceled", "requires_review"}) {
+    types.push(Json::string("payment_intent." + std::string(status)));
+  }
   Json params = Json::object();
   params.set("consumer", "nightdrop-exposure").set("types", std::move(types)).set("after", 0);
   if (const auto subscribed = session.call("subscribe", params); !subscribed) return std::unexpected(subscribed.error());
   for (;;) {
     const auto text = (*client)->next_event(500ms);
     if (!text) return std::unexpected(session.answered(std::unexpected(text.error())).error());
-    if (!*text) return points;
-    const auto event = Json::parse(**text);
-    if (!event) continue;
-    const auto at = parse_rfc3339((*event)["created"].string().value_or(std::string_view()));
-    const JsonView amounts = (*event)["data"]["offline_payment_amounts_by_currency"];
-    if (!at) continue;
-    for (const JsonView amount : amounts.items()) points[std::string(amount.key())];
-    for (auto& [currency, series] : points) series.push_back({*at, amounts[currency].integer().value_or(0)});
+    if (!*text) return book;
+    if (const auto event = Json::parse(**text)) book.take(event->view());
   }
 }
 
 int show_exposure(Session& session) {
-  const auto points = exposure(session);
-  if (!points) return session.fail(points.error());
+  const auto book = exposure(session);
+  if (!book) return session.fail(book.error());
+  const auto& all_points = book->by_currency();
   const report::Style style = session.console.style();
   if (session.console.json()) {
     Json all = Json::object();
-    for (const auto& [currency, series] : *points) {
+    for (const auto& [currency, series] : all_points) {
       Json list = Json::array();
       for (const auto& point : series) list.push(std::move(Json::object().set("at", rfc3339(point.at)).set("amount", point.amount)));
       all.set(currency, std::move(list));
@@ -108,8 +103,8 @@ int show_exposure(Session& session) {
     session.console.out(all.dump() + '\n');
     return static_cast<int>(Exit::Done);
   }
-  if (points->empty()) session.console.out("Nothing was stored.\n");
-  for (const auto& [currency, series] : *points) {
+  if (all_points.empty()) session.console.out("Nothing was stored.\n");
+  for (const auto& [currency, series] : all_points) {
     session.console.out("At risk over time, " + report::printable(currency) + "\n\n" +
                         report::exposure_chart(series, std::max(series.back().at, series.front().at + 1000), currency, style) + "\n");
   }
@@ -161,7 +156,13 @@ int run_report(Session& session, const Options& options) {
 int run_policy_show(Session& session) {
   const auto policy = session.call("retrieve_policy");
   if (!policy) return session.fail(policy.error());
-  return session.show(*policy, [](JsonView object) { return object.dump_pretty() + '\n'; });
+  return session.show(*policy, [](JsonView object) { return report::pretty_json(object); });
+}
+
+int run_accept_damage(Session& session) {
+  const auto accepted = session.call("accept_store_damage");
+  if (!accepted) return session.fail(accepted.error());
+  return session.show(*accepted, [](JsonView) { return std::string("Recorded; payments are taken again.\n"); });
 }
 
 }  // namespace nightdrop::cli

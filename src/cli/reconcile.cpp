@@ -18,6 +18,7 @@ namespace {
 using report::PosEntry;
 
 constexpr std::size_t part_bytes_max = 48'000;  // of 65,536 a line
+constexpr std::size_t part_entries_max = 900;   // of 1,000 a call
 constexpr std::size_t file_bytes_max = 64U << 20U;
 constexpr auto patience = std::chrono::seconds(120);
 
@@ -51,7 +52,7 @@ std::vector<std::span<const PosEntry>> parts_of(std::span<const PosEntry> entrie
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const std::size_t size = entry_json(entries[i]).dump().size() + 1;
     const bool same = i > 0 && entries[i].merchant_reference == entries[i - 1].merchant_reference;
-    if (bytes + size > part_bytes_max && !same && i > first) {
+    if ((bytes + size > part_bytes_max || i - first >= part_entries_max) && !same && i > first) {
       parts.push_back(entries.subspan(first, i - first));
       first = i;
       bytes = 0;

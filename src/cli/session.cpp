@@ -69,9 +69,8 @@ Called Session::answered(PosResult<std::string> result) const {
     failure.code = *code;
     failure.message += " (" + report::printable(*code) + ")";
     failure.exit = exit_of(*code);
-  } else if ((*object)["code"].integer() == invalid_params) {
-    failure.exit = Exit::Usage;
   }
+  if ((*object)["code"].integer() == invalid_params) failure.exit = Exit::Usage;
   if (const auto field = data["field"].string()) failure.message += " [" + report::printable(*field) + "]";
   if (const auto left = data["attempts_remaining"].integer()) {
     failure.message += ", " + std::to_string(*left) + (*left == 1 ? " attempt left" : " attempts left");

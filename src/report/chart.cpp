@@ -5,6 +5,7 @@
 #include <array>
 #include <vector>
 
+#include "nightdrop/time_text.hpp"
 #include "report/currency.hpp"
 
 namespace nightdrop::report {
@@ -33,6 +34,30 @@ std::vector<std::int64_t> peaks(std::span<const ExposurePoint> points, UtcMs unt
 }
 
 }  // namespace
+
+void Exposure::take(JsonView event) {
+  const JsonView payment = event["data"];
+  const auto type = event["type"].string();
+  const auto at = parse_rfc3339(event["created"].string().value_or(std::string_view()));
+  const auto id = payment["id"].string();
+  const auto currency = payment["currency"].string();
+  if (!type || !type->starts_with("payment_intent.") || !at || !id || !currency) return;
+  if (payment["object"].string() == "refund") return;
+  const auto status = payment["status"].string();
+  const bool waits = status == "stored" || status == "forwarding";
+  const std::int64_t now = waits ? payment["amount"].integer().value_or(0) : 0;
+  const auto known = amounts_.find(std::string(*id));
+  const std::int64_t before = known == amounts_.end() ? 0 : known->second;
+  if (now == before) return;
+  if (waits) {
+    amounts_[std::string(*id)] = now;
+  } else {
+    amounts_.erase(known);
+  }
+  std::int64_t& total = totals_[std::string(*currency)];
+  total += now - before;
+  points_[std::string(*currency)].push_back({*at, total});
+}
 
 std::string exposure_chart(std::span<const ExposurePoint> points, UtcMs until, std::string_view currency,
                            const Style& style, std::size_t height) {

@@ -3,10 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "json/json.hpp"
 #include "report/text.hpp"
 
 namespace nightdrop::report {
@@ -15,6 +18,20 @@ namespace nightdrop::report {
 struct ExposurePoint {
   UtcMs at{0};
   std::int64_t amount{0};  // minor units
+};
+
+// What was at risk over time, by currency, from the journal's payment_intent events in their order: stored offline and
+// not yet answered. Refunds are not in it.
+class Exposure {
+ public:
+  // Requires: the params of an event. Others than payment_intent.* are passed over.
+  void take(JsonView event);
+  const std::map<std::string, std::vector<ExposurePoint>>& by_currency() const { return points_; }
+
+ private:
+  std::map<std::string, std::int64_t> amounts_;  // by id, of what is at risk now
+  std::map<std::string, std::int64_t> totals_;   // by currency
+  std::map<std::string, std::vector<ExposurePoint>> points_;
 };
 
 // Draws the points from the first one's time until `until`: the peak of each column, so that no spike is lost.

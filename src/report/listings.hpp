@@ -21,6 +21,8 @@ std::string what_to_do(JsonView payment);
 std::string payment_details(JsonView payment, const Style& style);
 // retrieve_sync_report's answer.
 std::string sync_report(JsonView report, const Style& style);
+// Any object, two spaces a level.
+std::string pretty_json(JsonView value);
 // reconcile's answer.
 std::string reconciliation(JsonView result, const Style& style);
 

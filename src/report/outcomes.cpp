@@ -36,6 +36,22 @@ Json with_trouble(JsonView payments) {
   return trouble;
 }
 
+void write_pretty(JsonView value, std::size_t depth, std::string& out) {
+  const bool object = value.is_object();
+  const auto items = value.items();
+  if (items.empty()) {
+    out += value.dump();
+    return;
+  }
+  out += object ? "{" : "[";
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    out += (i == 0 ? "\n" : ",\n") + std::string(2 * depth + 2, ' ');
+    if (object) out += Json::string(items[i].key()).dump() + ": ";
+    write_pretty(items[i], depth + 1, out);
+  }
+  out += '\n' + std::string(2 * depth, ' ') + (object ? "}" : "]");
+}
+
 // One entry of a reconciliation's lists as a row.
 void add_finding(Table& table, std::string_view what, Tone tone, JsonView finding) {
   const auto amount = [](JsonView record) {
@@ -75,6 +91,12 @@ std::string sync_report(JsonView report, const Style& style) {
   const Json trouble = with_trouble(report["payments"]);
   if (trouble.view().size() > 0) out += '\n' + declines_listing(trouble.view(), style);
   return out;
+}
+
+std::string pretty_json(JsonView value) {
+  std::string out;
+  write_pretty(value, 0, out);
+  return out + '\n';
 }
 
 std::string reconciliation(JsonView result, const Style& style) {

@@ -25,6 +25,17 @@ int hex_byte(std::string_view hex, std::size_t index) {
   return end == digits.c_str() + 2 ? static_cast<int>(value) : -1;
 }
 
+// A tag whose bytes are ASCII characters, read from hex ("3030" -> "00"); hex that is none stays as it is.
+std::string characters(std::string_view hex) {
+  std::string text;
+  for (std::size_t i = 0; 2 * i < hex.size(); ++i) {
+    const int byte = hex_byte(hex, i);
+    if (byte < 0x20 || byte > 0x7E) return std::string(hex);
+    text += static_cast<char>(byte);
+  }
+  return text;
+}
+
 // What the customer should know about a payment in this state, whole sentences.
 std::string_view explanation(JsonView payment) {
   const std::string_view status = text_of(payment["status"]);
@@ -79,6 +90,11 @@ class Paper {
   void paragraph(std::string_view text) {
     for (const std::string& line : wrapped(text, receipt_width)) out_ += line + '\n';
   }
+  void signature(std::string_view whose) {
+    blank();
+    out_ += 'x' + std::string(receipt_width - 1, '_') + '\n';
+    paragraph(whose);
+  }
   std::string text() const { return out_; }
 
  private:
@@ -125,7 +141,7 @@ void write_card(Paper& paper, JsonView card) {
   paper.pair("Cryptogram", text_of(chip["application_cryptogram"]));
   paper.pair("TVR", text_of(chip["terminal_verification_results"]));
   paper.pair("TSI", text_of(chip["transaction_status_information"]));
-  paper.pair("ARC", text_of(chip["authorization_response_code"]));
+  paper.pair("ARC", characters(text_of(chip["authorization_response_code"])));
   paper.pair("CVM", text_of(chip["cardholder_verification_method"]));
 }
 
@@ -141,7 +157,7 @@ void write_outcome(Paper& paper, JsonView payment, const Style& style) {
   paper.pair("Offline reference", text_of(payment["offline"]["reference"]), Tone::Strong);
   if (const auto deadline = parse_rfc3339(text_of(payment["offline"]["deadline"]));
       deadline && payment["status"].string() == "stored") {
-    paper.pair("Will be sent by", local_time(*deadline, style));
+    paper.pair("To be sent by", local_time(*deadline, style));
   }
   if (const auto words = explanation(payment); !words.empty()) {
     paper.blank();
@@ -159,12 +175,14 @@ void write_verification(Paper& paper, JsonView payment, Copy copy) {
   if (!is_agreed(text_of(payment["status"])) || !card.is_object()) return;
   const std::string_view cvm = text_of(card["receipt"]["cardholder_verification_method"]);
   const bool swiped = text_of(card["read_method"]).starts_with("magnetic_stripe") && cvm.empty();
+  if (is_refund(payment)) {  // the merchant agrees to it, not the cardholder
+    if (copy == Copy::Merchant) paper.signature("Merchant's signature");
+    return;
+  }
   paper.blank();
   if (signature_needed(cvm) || swiped) {
     if (copy == Copy::Merchant) {
-      paper.blank();
-      paper.paragraph("x______________________________________");
-      paper.paragraph(is_refund(payment) ? "Merchant's signature" : "Cardholder's signature");
+      paper.signature("Cardholder's signature");
     } else {
       paper.middle("Signed on the merchant's copy");
     }
@@ -173,7 +191,7 @@ void write_verification(Paper& paper, JsonView payment, Copy copy) {
   } else {
     paper.middle("No signature required");
   }
-  if (copy == Copy::Merchant && !is_refund(payment)) {
+  if (copy == Copy::Merchant) {
     paper.paragraph("I agree to pay the total above according to my card issuer agreement.");
   }
 }

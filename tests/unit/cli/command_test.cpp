@@ -94,7 +94,9 @@ TEST(Command, HelpHasExamplesForEverySubCommand) {
   const Ran all = run(reader, {"--help"});
   EXPECT_EQ(all.exit, 0);
   EXPECT_THAT(all.out, HasSubstr("Exit status:"));
-  for (const char* name : {"status", "pay", "refund", "list", "show", "approve", "tip", "void", "forward", "declines", "ack", "report", "reconcile", "events"}) {
+  std::istringstream all_lines(all.out);
+  for (std::string line; std::getline(all_lines, line);) EXPECT_LE(line.size(), 80U) << line;
+  for (const char* name : {"status", "pay", "refund", "list", "show", "approve", "tip", "void", "forward", "declines", "ack", "report", "reconcile", "events", "accept-damage"}) {
     const Ran help = run(reader, {name, "--help"});
     EXPECT_EQ(help.exit, 0) << name;
     EXPECT_THAT(help.out, HasSubstr(std::string("nightdrop ") + name)) << name;
@@ -234,6 +236,36 @@ TEST(Command, RefundNamesThePaymentByItsReference) {
   EXPECT_THAT(ran.out, HasSubstr("REFUND\n  STORED OFFLINE - NOT YET AUTHORIZED\n"));
   EXPECT_THAT(reader.params_of("create_refund"),
               ElementsAre(R"({"payment_intent":")" + std::string(id) + R"(","merchant_reference":"r","approver":"manager","pin":"2468"})"));
+}
+
+TEST(Command, RefundOfAPartIsInThePaymentsCurrency) {
+  FakeReader reader;
+  reader.on("retrieve_payment_intent", result(R"({"id":"pi_1","amount":500,"currency":"jpy","status":"succeeded"})"));
+  reader.on("create_refund", refusal("invalid_params"));
+  run(reader, {"refund", "order-1", "--amount", "300", "--reference", "r", "--approver", "m", "--pin-stdin"}, "2468\n");
+  EXPECT_THAT(reader.params_of("create_refund"),
+              ElementsAre(R"({"payment_intent":"pi_1","amount":300,"merchant_reference":"r","approver":"m","pin":"2468"})"));
+}
+
+TEST(Command, InvalidParamsAreAUsageError) {
+  FakeReader reader;
+  reader.on("list_payment_intents", Reply{.error = R"({"code":-32602,"message":"No.","data":{"code":"invalid_params","field":"status"}})"});
+  const Ran ran = run(reader, {"list", "--status", "odd"});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_THAT(ran.err, HasSubstr("[status]"));
+}
+
+TEST(Command, ExposureIsDrawnFromThePaymentsEvents) {
+  FakeReader reader;
+  const auto event = [](const char* status, const char* at) {
+    return R"({"seq":1,"type":"payment_intent.)" + std::string(status) + R"(","created":")" + at + R"(","data":)" + intent(status) + "}";
+  };
+  reader.on("subscribe", Reply{.events = {event("stored", "2026-11-20T19:40:03.000Z"), event("forwarding", "2026-11-20T19:40:04.000Z"),
+                                          event("succeeded", "2026-11-20T19:40:13.000Z")},
+                               .result = R"({"cursor":0})"});
+  EXPECT_EQ(run(reader, {"report", "--exposure", "--json"}).out,
+            R"({"usd":[{"at":"2026-11-20T19:40:03.000Z","amount":1250},{"at":"2026-11-20T19:40:13.000Z","amount":0}]})"
+            "\n");
 }
 
 TEST(Command, ListFollowsThePages) {
