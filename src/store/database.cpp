@@ -12,6 +12,7 @@ namespace nightdrop::store {
 namespace {
 
 constexpr const char* settings_sql =
+    "PRAGMA cipher_log_level=NONE;"  // it would write to stderr; what fails comes back as an Error
     "PRAGMA cipher_memory_security=OFF;"  // the process locks its memory; the codec's own wiping costs more than it gives
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA locking_mode=EXCLUSIVE;"

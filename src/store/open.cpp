@@ -109,7 +109,7 @@ Result<void> SqlCipherStore::open_database() {
 
 void SqlCipherStore::close_database() {
   rollback();
-  if (db_->is_open() && sensitive_wal_ && !unknown_) {
+  if (db_->is_open() && !unknown_ && (sensitive_wal_ || db_->wal_frames() != 0)) {
     [[maybe_unused]] const auto done = db_->checkpoint();  // else the next open() does it
   }
   db_->close();
@@ -163,7 +163,7 @@ Result<void> SqlCipherStore::load_head() {
     if (found != (head.rows() > 0)) return failure(Errc::Corrupt, "the payments are not those that the head counts");
   }
   head_ = std::move(head);
-  ND_TRY(totals());
+  ND_TRY(read_totals());
   return {};
 }
 

@@ -139,6 +139,10 @@ Result<std::int64_t> SqlCipherStore::count(Status status) {
 
 Result<hal::Totals> SqlCipherStore::totals() {
   ND_TRY(ready());
+  return read_totals();
+}
+
+Result<hal::Totals> SqlCipherStore::read_totals() {
   hal::Totals totals;
   totals.by_currency = head_.by_currency;
   totals.count = head_.counted;

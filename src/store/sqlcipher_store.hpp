@@ -152,6 +152,7 @@ class SqlCipherStore final : public hal::RecordStore {
   Result<void> keep_envelope(const Row* old, const Payment& payment, Row& row);
 
   // queue.cpp
+  Result<hal::Totals> read_totals();
   Result<void> promote(UtcMs now);
   struct Ordered {
     std::int64_t key{0};
