@@ -78,7 +78,7 @@ Owned<EVP_PKEY> read_key(const std::string& path) {
 
 DevFolder::DevFolder() {
   std::signal(SIGPIPE, SIG_IGN);  // connections are cut on purpose
-  std::string name = std::filesystem::temp_directory_path() / "nightdrop-acquirer-XXXXXX";
+  std::string name = (std::filesystem::temp_directory_path() / "nightdrop-acquirer-").string() + std::string(6, 'X');
   path_ = ::mkdtemp(name.data());
   std::filesystem::create_directory(path_ + "/readers");
   const auto ca_key = new_key();
