@@ -212,11 +212,14 @@ Result<void> Database::checkpoint() {
 std::optional<std::uint64_t> Database::wal_salts() {
   sqlite3_file* wal = nullptr;
   if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&wal)) != SQLITE_OK) return std::nullopt;
-  std::array<std::uint8_t, 8> salts{};
+  // Without this promise of the disk SQLite repeats the last frame up to a whole sector, and the repetition's end is not
+  // synced: a count of frames would claim too much.
   if (wal == nullptr || wal->pMethods == nullptr ||
-      wal->pMethods->xRead(wal, salts.data(), static_cast<int>(salts.size()), 16) != SQLITE_OK) {
+      (wal->pMethods->xDeviceCharacteristics(wal) & SQLITE_IOCAP_POWERSAFE_OVERWRITE) == 0) {
     return std::nullopt;
   }
+  std::array<std::uint8_t, 8> salts{};
+  if (wal->pMethods->xRead(wal, salts.data(), static_cast<int>(salts.size()), 16) != SQLITE_OK) return std::nullopt;
   std::uint64_t value = 0;
   for (const std::uint8_t byte : salts) value = value << 8 | byte;
   return value;

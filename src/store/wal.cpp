@@ -93,19 +93,24 @@ WalState inspect_wal(const std::filesystem::path& path, const std::optional<Mark
 
   bool chain = header->valid;
   bool commit_behind = false;        // a commit frame behind the first bad one
-  std::uint32_t commit_page = 0;     // of its page: SQLite may repeat a commit frame to fill a sector
+  std::uint32_t commit_page = 0;     // of its page: SQLite may repeat a commit frame, once, to fill a sector
   bool transaction_behind = false;   // and frames of a later transaction behind that
   Checksum sum = header->sum;
   std::vector<std::uint8_t> frame(frame_header + header->page);
   for (std::uint64_t n = 1; read_exactly(file, frame); ++n) {
-    const bool ours = salts_at(frame, 8) == *salts;
+    const bool ours = salts_at(frame, 8) == *salts && big(frame, 0) != 0;  // a torn header is zeros in part
     const bool commits = big(frame, 4) != 0;
     if (chain) {
       sum.add(Span(frame).first(8));
       sum.add(Span(frame).subspan(frame_header));
       chain = ours && sum.stored_at(frame, 16);
-      if (chain && commits) state.valid = state.committed = n;
+      if (chain && commits) {
+        state.valid = state.committed = n;
+        commit_page = big(frame, 0);
+      }
       if (chain) continue;
+      // The repetition's end is not synced: its being torn proves nothing.
+      if (ours && commits && n == state.valid + 1 && big(frame, 0) == commit_page) continue;
     }
     if (ours) {
       if (commit_behind && big(frame, 0) != commit_page) transaction_behind = true;
