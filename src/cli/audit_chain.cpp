@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 
 namespace nightdrop::cli {

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
 #include "fake_reader.hpp"
