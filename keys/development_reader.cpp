@@ -30,7 +30,7 @@ constexpr std::string_view mark_text =
 // What this tool makes in the folder, or what daemon and acquirer add to it: the whole of what making anew takes away.
 constexpr std::array parts{
     "nightdrop.json", "vault",    "queue",   "policy.json", "policy.json.sig", "policy_signer.pem", "ca.pem",
-    "reader.pem",     "acquirer", "signing", "run",         "world.json"};
+    "reader.pem",     "acquirer", "signing", "run",         "world.json",      "world.json.clock"};
 
 // The configuration; paths are relative, so that the folder can be moved or copied.
 std::string configuration(const DevelopmentOptions& options) {

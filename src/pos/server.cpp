@@ -223,7 +223,7 @@ struct Server::Impl {
       if (!events || events->empty()) break;
       for (const hal::JournalEvent& event : *events) {
         subscription.sent_through = event.seq;
-        if (event.type.starts_with("audit.")) continue;
+        if (event.type.starts_with("audit.") || event.text.empty()) continue;  // empty: lost with a damaged page
         const bool wanted = subscription.types.empty() || std::ranges::find(subscription.types, event.type) != subscription.types.end();
         if (wanted) connection->output += notification_line(event.text);
       }

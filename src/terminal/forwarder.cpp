@@ -13,7 +13,7 @@ namespace nightdrop::terminal {
 namespace {
 using engine::Event;
 constexpr std::size_t turn_rows_max = 256;          // rows marked in one turn: bounds memory and the turn's length
-constexpr std::int64_t deadline_check_ms = 60'000;  // besides the next deadline itself
+constexpr std::int64_t deadline_check_ms = 60'000;  // at most, besides the next deadline itself
 }  // namespace
 
 Forwarder::Forwarder(Books& books, Network& network) : books_(books), network_(network) {}
@@ -46,11 +46,13 @@ void Forwarder::forward_now() {
 void Forwarder::path_returned() {
   suspended_until_ms_ = 0;
   (void)books_.write([&] { return books_.ports().store.release_backoff(); });
+  watch_deadlines();  // the acquirer may have corrected the clock just now
   pump();
 }
 
 void Forwarder::pump() {
   if (books_.mono_ms() < stalled_until_ms_) return;
+  if (books_.mono_ms() >= deadlines_at_ms_) watch_deadlines();  // what is overdue is not sent any more (RULES 10)
   if (suspended_until_ms_ != 0 && books_.mono_ms() >= suspended_until_ms_) suspended_until_ms_ = 0;
   const auto route = network_.route();
   if (route && suspended_until_ms_ == 0 && send_reversals(*route)) send_payments(*route);
@@ -406,7 +408,8 @@ void Forwarder::watch_deadlines() {
       });
     }
   }
-  deadlines_at_ms_ = books_.mono_ms() + deadline_check_ms;
+  // Soon enough for the warning of whatever is stored from now on.
+  deadlines_at_ms_ = books_.mono_ms() + std::min(deadline_check_ms, policy.forward_deadline_s * 1000 / 2);
   const auto totals = books_.ports().store.totals();
   if (!totals) return;
   if (totals->next_deadline) deadlines_at_ms_ = std::min(deadlines_at_ms_, books_.mono_ms() + std::max<std::int64_t>(1, *totals->next_deadline - now));

@@ -272,7 +272,8 @@ void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment
       if (!*row) return books_.reply<Payment>(reply, refuse(PosCode::UnknownPaymentIntent, "There is no such payment on this reader."));
       original = **row;
       const bool refundable = original->kind == ObjectKind::PaymentIntent && !original->cancel_requested &&
-                              (original->status == Status::Succeeded || engine::is_at_risk(original->status));
+                              (original->status == Status::Succeeded ||
+                               (engine::is_at_risk(original->status) && wanted.offline_behavior != OfflineBehavior::RequireOnline));
       if (!refundable) {
         return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState, "This payment cannot be refunded.", original));
       }
@@ -302,6 +303,8 @@ void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment
     intent.payment.original_payment = original->id;
     intent.payment.card = original->card;
     engine::apply(intent.payment, Event::CardRead);
+    // A refund never overtakes its sale: while that waits in the queue, so does this.
+    if (original->status != Status::Succeeded) return store_offline(intent, reply);
     confirm_intent(intent, reply);
   });
 }
