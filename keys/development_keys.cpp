@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <string>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 #include "nightdrop/words.hpp"
 

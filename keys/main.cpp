@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "keys/development_reader.hpp"
 #include "keys/policy_commands.hpp"
 #include "nightdrop/words.hpp"

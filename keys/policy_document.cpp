@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
 #include "keys/files.hpp"

@@ -11,7 +11,7 @@
 #include "emv/currency.hpp"
 #include "emv/dictionary.hpp"
 #include "emv/dol.hpp"
-#include "emv/hex.hpp"
+#include "nightdrop/encoding.hpp"
 #include "emv/pan.hpp"
 #include "emv/tlv.hpp"
 #include "emv/track2.hpp"
@@ -27,7 +27,7 @@ constexpr std::string_view chip_discretionary = "10000999";
 constexpr std::string_view stripe_discretionary = "10000123";
 
 std::vector<std::uint8_t> hex(std::string_view text) {
-  auto bytes = emv::from_hex(text);
+  auto bytes = from_hex(text);
   ND_ASSERT(bytes.has_value());  // constants of this file and of the catalogue
   return std::move(*bytes);
 }
@@ -283,10 +283,10 @@ CardOutcome read_chip(const CardSpec& card, const KernelInput& input) {
   if (contact) summary.cardholder_name = card.cardholder_name;
   summary.application_preferred_name = application.label;
   summary.dedicated_file_name = application.aid_hex;
-  summary.application_cryptogram = emv::to_hex(transaction.ac);
-  summary.terminal_verification_results = emv::to_hex(transaction.tvr);
-  summary.transaction_status_information = emv::to_hex(transaction.tsi);
-  summary.cardholder_verification_method = emv::to_hex(transaction.cvm);
+  summary.application_cryptogram = hex_upper(transaction.ac);
+  summary.terminal_verification_results = hex_upper(transaction.tvr);
+  summary.transaction_status_information = hex_upper(transaction.tsi);
+  summary.cardholder_verification_method = hex_upper(transaction.cvm);
   if (card.brand == Brand::Eftpos) summary.account_type = "10";  // its application names the savings account
   if (card.behavior == CardBehavior::ChipRefuses) return CardRefused{CardRefusal::ChipDeclined, std::move(summary)};
 

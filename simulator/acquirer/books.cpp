@@ -4,7 +4,7 @@
 #include <span>
 #include <utility>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::simulator {
 namespace {

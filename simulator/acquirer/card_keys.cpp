@@ -5,7 +5,7 @@
 #include <sstream>
 #include <utility>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "json/json.hpp"
 #include "nightdrop/words.hpp"
 

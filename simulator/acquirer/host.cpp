@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 #include "nightdrop/time_text.hpp"
 #include "simulator/acquirer/issuer.hpp"

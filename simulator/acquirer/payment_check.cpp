@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/envelope.hpp"
 #include "nightdrop/time_text.hpp"
 #include "nightdrop/words.hpp"

@@ -1,7 +1,7 @@
 // Printing a policy, and taking a signed one; the members themselves are read in policy_parse.cpp.
 #include "config/policy_json.hpp"
 
-#include "config/base64.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/time_text.hpp"
 #include "nightdrop/words.hpp"
 
@@ -10,10 +10,6 @@ namespace {
 
 std::unexpected<PolicyError> refuse(PolicyError::Kind kind, const char* message) {
   return std::unexpected(PolicyError{kind, message});
-}
-
-std::span<const std::uint8_t> bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -57,8 +53,8 @@ Json approvers_json(const std::vector<Approver>& approvers) {
   for (const Approver& approver : approvers) {
     Json entry = Json::object();
     entry.set("id", approver.id)
-        .set("salt", config::base64_encode(approver.salt))
-        .set("pin_hash", config::base64_encode(approver.pin_hash))
+        .set("salt", to_base64(approver.salt))
+        .set("pin_hash", to_base64(approver.pin_hash))
         .set("iterations", approver.iterations);
     array.push(std::move(entry));
   }
@@ -102,7 +98,7 @@ std::expected<Policy, PolicyError> load_policy(std::string_view document, std::s
                                                std::string_view signer_pem, std::int64_t highest_version_seen,
                                                const VerifySignature& verify) {
   const std::string_view text = trimmed(signature_base64);
-  const auto signature = config::base64_decode(text);
+  const auto signature = from_base64(text);
   if (text.empty() || !signature) return refuse(PolicyError::Kind::Unsigned, "the policy has no signature");
   if (const auto verified = verify(signer_pem, bytes_of(document), *signature); !verified) {
     return refuse(PolicyError::Kind::WrongSignature,

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "config/base64.hpp"
+#include "nightdrop/encoding.hpp"
 #include "config/fields.hpp"
 #include "config/policy_json.hpp"
 #include "config/policy_limits.hpp"
@@ -107,7 +107,7 @@ void read_bytes(Fields& fields, std::string_view key, std::vector<std::uint8_t>&
                 std::size_t max) {
   fields.require(key);
   const auto text = fields.take(key).string();
-  auto bytes = text ? config::base64_decode(*text) : std::nullopt;
+  auto bytes = from_base64(text.value_or("?"));
   if (!bytes || bytes->size() < min || bytes->size() > max) {
     fields.refuse(key, min == max
                            ? "must be base64 of " + std::to_string(min) + " bytes"

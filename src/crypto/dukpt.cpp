@@ -5,7 +5,7 @@
 #include <bit>
 #include <utility>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 
 namespace nightdrop::dukpt {

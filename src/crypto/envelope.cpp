@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/pin_block.hpp"
 #include "crypto/primitives.hpp"
 #include "nightdrop/words.hpp"

@@ -5,7 +5,7 @@
 
 #include <psa/crypto.h>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 #include "crypto/psa_key.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 
 namespace nightdrop::pin_block {

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 
 namespace nightdrop {

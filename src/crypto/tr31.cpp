@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 
 namespace nightdrop::tr31 {

@@ -5,7 +5,7 @@
 #include <array>
 #include <tuple>
 
-#include "emv/hex.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::emv {
 namespace {
@@ -127,7 +127,7 @@ std::string_view scheme_name(Scheme scheme) {
 }
 
 Scheme scheme_of_aid(Bytes aid) {
-  const std::string hex = to_hex(aid);
+  const std::string hex = hex_upper(aid);
   const AidPrefix* best = nullptr;
   for (const auto& entry : aid_prefixes) {
     if (hex.starts_with(entry.hex) && (best == nullptr || entry.hex.size() > best->hex.size())) best = &entry;

@@ -118,20 +118,20 @@ void Methods::audit_export(Params& params, const Responder& respond) {
   const auto put_checkpoints_through = [&](std::uint64_t seq) {
     for (; point != points->end() && point->seq <= seq; ++point) {
       Json inner = Json::object();
-      inner.set("seq", point->seq).set("hash", hex(point->hash, false));
-      lines.push(std::move(Json::object().set("checkpoint", std::move(inner)).set("signature", base64(point->signature))));
+      inner.set("seq", point->seq).set("hash", hex_lower(point->hash));
+      lines.push(std::move(Json::object().set("checkpoint", std::move(inner)).set("signature", to_base64(point->signature))));
     }
   };
   put_checkpoints_through(after == 0 ? start->seq : after);
   for (const hal::JournalEvent& event : *events) {
-    lines.push(std::move(Json::object().set("seq", event.seq).set("event", event.text).set("hash", hex(event.hash, false))));
+    lines.push(std::move(Json::object().set("seq", event.seq).set("event", event.text).set("hash", hex_lower(event.hash))));
     put_checkpoints_through(event.seq);
   }
   const auto head = store.last_event();
   const std::uint64_t last = events->empty() ? after : events->back().seq;
   Json result = Json::object();
   result.set("lines", std::move(lines)).set("has_more", head && last < head->seq);
-  result.set("start", std::move(Json::object().set("seq", start->seq).set("hash", hex(start->hash, false))));
+  result.set("start", std::move(Json::object().set("seq", start->seq).set("hash", hex_lower(start->hash))));
   result.set("serial_number", facts_.serial_number).set("certificate_pem", facts_.certificate_pem);
   answer(respond, std::move(result));
 }

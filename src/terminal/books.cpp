@@ -171,7 +171,7 @@ Result<void> Books::checkpoint() {
   if (!head) return std::unexpected(head.error());
   if (head->seq == 0) return {};
   const std::string message = "nightdrop-checkpoint\n" + settings_.merchant.serial_number + "\n" +
-                              std::to_string(head->seq) + "\n" + hex(head->hash, false);
+                              std::to_string(head->seq) + "\n" + hex_lower(head->hash);
   const auto signature =
       ports_.vault.sign({reinterpret_cast<const std::uint8_t*>(message.data()), message.size()});
   if (!signature) return std::unexpected(signature.error());
@@ -259,7 +259,7 @@ std::string Books::new_payment_id() {
   for (std::size_t i = 0; i < 6; ++i) uuid[i] = static_cast<std::uint8_t>(time >> (8 * (5 - i)));
   uuid[6] = static_cast<std::uint8_t>(0x70 | (uuid[6] & 0x0F));
   uuid[8] = static_cast<std::uint8_t>(0x80 | (uuid[8] & 0x3F));
-  return "pi_" + hex(uuid, false);
+  return "pi_" + hex_lower(uuid);
 }
 
 std::string Books::new_offline_reference() {

@@ -8,7 +8,7 @@
 #include "emv/currency.hpp"
 #include "emv/dictionary.hpp"
 #include "emv/dol.hpp"
-#include "emv/hex.hpp"
+#include "nightdrop/encoding.hpp"
 #include "emv/pan.hpp"
 #include "emv/tlv.hpp"
 #include "emv/track2.hpp"
@@ -66,14 +66,14 @@ TEST(Tlv, NestingEndsAtSixteen) {
 TEST(Tlv, LongestValueHasTwoLengthBytes) {
   TlvBuilder builder;
   builder.put(0x9F4B, std::vector<std::uint8_t>(tlv_value_max, 0xAB));
-  EXPECT_EQ(to_hex(Bytes(builder.bytes()).first(5)), "9F4B82FFFF");
+  EXPECT_EQ(hex_upper(Bytes(builder.bytes()).first(5)), "9F4B82FFFF");
   EXPECT_EQ(find_tlv(builder.bytes(), 0x9F4B)->size(), tlv_value_max);
 }
 
 TEST(Tlv, FindLooksIntoTemplatesAndStopsAtDamage) {
-  EXPECT_EQ(to_hex(find_tlv(hex("7006E0049F360201"), 0x9F36).value_or(Bytes{})), "");
+  EXPECT_EQ(hex_upper(find_tlv(hex("7006E0049F360201"), 0x9F36).value_or(Bytes{})), "");
   const auto good = hex("7007E0059F36020102");
-  EXPECT_EQ(to_hex(find_tlv(good, 0x9F36).value()), "0102");
+  EXPECT_EQ(hex_upper(find_tlv(good, 0x9F36).value()), "0102");
   EXPECT_FALSE(find_tlv(good, 0x9F26).has_value());
 }
 
@@ -92,7 +92,7 @@ TEST(Dictionary, OnlyTheListedTagsTravelInClear) {
           "5F24032212319F2701805F2003412F42"
           "DF010199"
           "950500000480009F270140");
-  EXPECT_EQ(to_hex(select_for_acquirer(mixed).value()), "9F260811223344556677889F27018095050000048000");
+  EXPECT_EQ(hex_upper(select_for_acquirer(mixed).value()), "9F260811223344556677889F27018095050000048000");
   EXPECT_FALSE(select_for_acquirer(hex("9F2608")).has_value());
   for (const Tag tag : {0x57U, 0x5AU, 0x56U, 0x5F20U, 0x5F24U, 0x9F6BU, 0x9F1FU, 0x9F20U})
     EXPECT_TRUE(identifies_card(tag));
@@ -102,7 +102,7 @@ TEST(Dictionary, OnlyTheListedTagsTravelInClear) {
 TEST(Dol, ConstructedTagsAreZeros) {
   const auto source = hex("E0049C0120009C0120");
   const std::array sources{Bytes(source)};
-  EXPECT_EQ(to_hex(build_dol(hex("E0049C01"), sources).value()), "0000000020");
+  EXPECT_EQ(hex_upper(build_dol(hex("E0049C01"), sources).value()), "0000000020");
 }
 
 TEST(Pan, OnlyWholeNumbersAreValid) {

@@ -21,9 +21,9 @@ hal::HostRequest request(const char* method, std::string path, const Merchant& m
 Json encrypted_card(const Envelope& envelope) {
   Json card = Json::object();
   card.set("format", "nd1")
-      .set("ksn", hex(envelope.ksn))
+      .set("ksn", hex_upper(envelope.ksn))
       .set("key_type", word(envelope.key_type))
-      .set("ciphertext", base64(envelope.ciphertext));
+      .set("ciphertext", to_base64(envelope.ciphertext));
   return card;
 }
 
@@ -62,7 +62,7 @@ Json body_version_1(const Payment& payment, const Merchant& merchant) {
   if (payment.emv.empty()) {
     body.set("emv", nullptr);
   } else {
-    body.set("emv", hex(payment.emv));
+    body.set("emv", hex_upper(payment.emv));
   }
   if (payment.envelope) {
     body.set("encrypted_card", encrypted_card(*payment.envelope));
@@ -70,7 +70,7 @@ Json body_version_1(const Payment& payment, const Merchant& merchant) {
     body.set("encrypted_card", nullptr);
   }
   if (payment.envelope && !payment.envelope->pin_block.empty()) {
-    body.set("encrypted_pin_block", base64(payment.envelope->pin_block));
+    body.set("encrypted_pin_block", to_base64(payment.envelope->pin_block));
   } else {
     body.set("encrypted_pin_block", nullptr);
   }

@@ -17,7 +17,7 @@
 
 #include <gtest/gtest.h>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/envelope.hpp"
 
 namespace nightdrop::e2e {

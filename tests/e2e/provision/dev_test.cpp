@@ -13,7 +13,7 @@
 #include "config/config.hpp"
 #include "config/policy_json.hpp"
 #include "crypto/dukpt.hpp"
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/file_key_vault.hpp"
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "config/policy_json.hpp"
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
 #include "e2e/provision/program.hpp"

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "config/base64.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/p256.hpp"
 #include "nightdrop/time_text.hpp"
 #include "nightdrop/words.hpp"
@@ -271,7 +271,7 @@ class SignedPolicy : public testing::Test {
     return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
   }
   std::string sign(const std::string& text) const {
-    return config::base64_encode(*p256_sign(key_.view(), bytes(text)));
+    return to_base64(*p256_sign(key_.view(), bytes(text)));
   }
   static PolicyError::Kind kind(const std::expected<Policy, PolicyError>& policy) {
     EXPECT_FALSE(policy);

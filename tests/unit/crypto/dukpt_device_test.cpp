@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "crypto/dukpt.hpp"
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::dukpt {
 namespace {

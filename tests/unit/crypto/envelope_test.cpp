@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/pin_block.hpp"
 
 namespace nightdrop {

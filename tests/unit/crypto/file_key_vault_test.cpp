@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/envelope.hpp"
 #include "crypto/primitives.hpp"
 #include "crypto/sealed_file.hpp"

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 
 namespace nightdrop {

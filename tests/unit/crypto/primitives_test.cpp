@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop {
 namespace {

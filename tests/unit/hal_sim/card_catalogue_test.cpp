@@ -11,7 +11,7 @@
 #include "emv/chip_words.hpp"
 #include "emv/cryptogram.hpp"
 #include "emv/dictionary.hpp"
-#include "emv/hex.hpp"
+#include "nightdrop/encoding.hpp"
 #include "emv/pan.hpp"
 #include "emv/track2.hpp"
 #include "hal/sim/card_hooks.hpp"
@@ -23,12 +23,12 @@ namespace {
 
 using emv::find_tlv;
 using emv::Tag;
-using emv::to_hex;
+
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 std::string hex_of(emv::Bytes list, Tag tag) {
-  return to_hex(find_tlv(list, tag).value_or(emv::Bytes{}));
+  return hex_upper(find_tlv(list, tag).value_or(emv::Bytes{}));
 }
 
 std::vector<Tag> tags_of(emv::Bytes list) {
@@ -46,7 +46,7 @@ CardData read(std::string_view name) {
 std::vector<std::uint8_t> packed(std::string_view pan) {
   std::string text(pan);
   if (text.size() % 2 != 0) text.push_back('F');
-  return emv::from_hex(text).value();
+  return from_hex(text).value();
 }
 
 bool contains(emv::Bytes bytes, emv::Bytes part) {
@@ -91,7 +91,7 @@ TEST(CardCatalogue, NumbersAreValidAndEachCardsOwn) {
 TEST(CardCatalogue, BrandsAreThoseOfTheApplicationsWhereTheseTell) {
   for (const auto& card : card_catalogue()) {
     for (const auto& application : card.applications) {
-      const auto scheme = emv::scheme_of_aid(emv::from_hex(application.aid_hex).value());
+      const auto scheme = emv::scheme_of_aid(from_hex(application.aid_hex).value());
       if (card.brand == Brand::Nyce || card.brand == Brand::Pulse || card.brand == Brand::Star) {
         EXPECT_EQ(scheme, emv::Scheme::UsCommonDebit) << card.name;
       } else if (card.name != "cobadged_visa") {
@@ -115,7 +115,7 @@ void expect_chip_data(const CardSpec& card, const CardData& data) {
   EXPECT_EQ(hex_of(data.emv, 0x9C), "00");
   EXPECT_EQ(hex_of(data.emv, 0x9F36), "0001");
   EXPECT_EQ(hex_of(data.emv, 0x9F37), "01020304");
-  EXPECT_EQ(hex_of(data.emv, 0x9F1E), to_hex(std::array<std::uint8_t, 8>{'N', 'D', '0', '0', '0', '0', '0', '1'}));
+  EXPECT_EQ(hex_of(data.emv, 0x9F1E), hex_upper(std::array<std::uint8_t, 8>{'N', 'D', '0', '0', '0', '0', '0', '1'}));
   const auto cryptogram = emv::cryptogram_of(data.emv);
   ASSERT_TRUE(cryptogram.has_value());
   EXPECT_EQ(cryptogram->type(), emv::CryptogramType::Arqc);
@@ -126,7 +126,7 @@ void expect_chip_data(const CardSpec& card, const CardData& data) {
   std::vector<Tag> sensitive{0x57, 0x5A, 0x5F24, 0x5F34};
   if (card.read_method == ReadMethod::ContactEmv) sensitive.push_back(0x5F20);
   EXPECT_EQ(tags_of(data.sensitive.view()), sensitive);
-  EXPECT_EQ(hex_of(data.sensitive.view(), 0x5A), to_hex(packed(card.pan)));
+  EXPECT_EQ(hex_of(data.sensitive.view(), 0x5A), hex_upper(packed(card.pan)));
 
   const auto& summary = data.summary;
   EXPECT_EQ(summary.application_cryptogram, hex_of(data.emv, 0x9F26));

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "card_bench.hpp"
-#include "emv/hex.hpp"
+#include "nightdrop/encoding.hpp"
 #include "emv/tlv.hpp"
 #include "hal/sim/card_hooks.hpp"
 
@@ -116,7 +116,7 @@ TEST(SimCardReader, RepeatServesThatManyInteractionsAndTheCounterGoesUp) {
   bench.run();
   EXPECT_EQ(bench.outcomes, 3);
   EXPECT_NE(cryptograms[0], cryptograms[1]);
-  EXPECT_EQ(emv::to_hex(emv::find_tlv(std::get<CardData>(*bench.outcome).emv, 0x9F36).value()), "0003");
+  EXPECT_EQ(hex_upper(emv::find_tlv(std::get<CardData>(*bench.outcome).emv, 0x9F36).value()), "0003");
   EXPECT_TRUE(bench.reader.state().open);
 }
 

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "crypto/encoding.hpp"
+#include "nightdrop/encoding.hpp"
 #include "json/json.hpp"
 
 namespace nightdrop::vectors {

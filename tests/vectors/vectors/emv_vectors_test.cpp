@@ -9,7 +9,7 @@
 #include "emv/cryptogram.hpp"
 #include "emv/dictionary.hpp"
 #include "emv/dol.hpp"
-#include "emv/hex.hpp"
+#include "nightdrop/encoding.hpp"
 #include "emv/pan.hpp"
 #include "emv/tlv.hpp"
 #include "emv/track2.hpp"
@@ -54,7 +54,7 @@ void expect_tree(Bytes encoded, const std::vector<JsonView>& nodes) {
     const auto object = reader.next();
     ASSERT_TRUE(object.has_value() && object->has_value());
     EXPECT_EQ((*object)->tag, tag_of(node["tag"])) << text(node["tag"]);
-    EXPECT_EQ(to_hex((*object)->value), text(node["value"]));
+    EXPECT_EQ(hex_upper((*object)->value), text(node["value"]));
     EXPECT_EQ((*object)->value.size(), static_cast<std::size_t>(node["length"].integer().value()));
     EXPECT_EQ(is_constructed((*object)->tag), node["constructed"].boolean().value_or(false));
     if (node["children"].exists()) expect_tree((*object)->value, node["children"].items());
@@ -92,7 +92,7 @@ std::vector<std::uint8_t> encode(const std::vector<JsonView>& nodes) {
 }
 
 TEST(EmvVectors, Encode) {
-  for (const auto& vector : list("encode")) EXPECT_EQ(to_hex(encode(vector["nodes"].items())), text(vector["hex"]));
+  for (const auto& vector : list("encode")) EXPECT_EQ(hex_upper(encode(vector["nodes"].items())), text(vector["hex"]));
 }
 
 TEST(EmvVectors, GenerateAc) {
@@ -102,14 +102,14 @@ TEST(EmvVectors, GenerateAc) {
     const bool flat = vector["format"].is_string();
     const auto result = flat ? cryptogram_of(encoded) : parse_generate_ac(encoded);
     ASSERT_TRUE(result.has_value());
-    EXPECT_EQ(to_hex(std::array{result->cid}), text(vector["cid"]));
+    EXPECT_EQ(hex_upper(std::array{result->cid}), text(vector["cid"]));
     constexpr std::array names{"AAC", "TC", "ARQC", "RFU"};
     EXPECT_EQ(names[static_cast<std::size_t>(result->type())], text(vector["type"]));
-    EXPECT_EQ(to_hex(std::array{static_cast<std::uint8_t>(result->atc >> 8U), static_cast<std::uint8_t>(result->atc)}),
+    EXPECT_EQ(hex_upper(std::array{static_cast<std::uint8_t>(result->atc >> 8U), static_cast<std::uint8_t>(result->atc)}),
               text(vector["atc"]));
-    EXPECT_EQ(result->ac ? to_hex(*result->ac) : "", text(vector["ac"]));
+    EXPECT_EQ(result->ac ? hex_upper(*result->ac) : "", text(vector["ac"]));
     EXPECT_EQ(static_cast<std::int64_t>(result->signed_data_size), vector["sdad_length"].integer().value_or(0));
-    EXPECT_EQ(to_hex(result->iad), text(vector["iad"]));
+    EXPECT_EQ(hex_upper(result->iad), text(vector["iad"]));
   }
 }
 
@@ -117,7 +117,7 @@ TEST(EmvVectors, Gpo) {
   for (const auto& vector : list("gpo")) {
     const auto result = parse_gpo(bytes(vector["hex"]));
     ASSERT_TRUE(result.has_value());
-    EXPECT_EQ(to_hex(result->aip), text(vector["aip"]));
+    EXPECT_EQ(hex_upper(result->aip), text(vector["aip"]));
     const auto entries = vector["afl"].items();
     ASSERT_EQ(result->afl.size(), entries.size());
     for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -143,7 +143,7 @@ TEST(EmvVectors, Track2) {
     const auto size =
         write_track2(out, track->pan(), track->expiry_yymm(), track->service_code(), track->discretionary());
     ASSERT_TRUE(size.has_value());
-    EXPECT_EQ(to_hex(std::span(out).first(*size)), text(vector["hex"]));
+    EXPECT_EQ(hex_upper(std::span(out).first(*size)), text(vector["hex"]));
   }
 }
 
@@ -190,7 +190,7 @@ TEST(EmvVectors, DolBuild) {
     const std::vector<Bytes> sources(encoded.begin(), encoded.end());
     const auto data = build_dol(bytes(vector["dol"]), sources);
     ASSERT_TRUE(data.has_value());
-    EXPECT_EQ(to_hex(*data), text(vector["data"]));
+    EXPECT_EQ(hex_upper(*data), text(vector["data"]));
   }
 }
 
