@@ -7,6 +7,7 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -25,6 +26,7 @@ namespace nightdrop::firmware {
 namespace {
 
 constexpr const char* firmware_version = "0.1.0";
+constexpr std::int64_t timer_slack_ms = 2;
 constexpr std::size_t handlers_a_turn = 256;  // what one commit carries at most
 
 StartFailure failed(int exit_code, const std::string& what, const Error& error) {
@@ -224,14 +226,19 @@ class Daemon {
     spdlog::info("ready: reader {}, policy version {}", config_.serial_number, policy_.version);
   }
 
-  // Sleeps until a handler is ready or the terminal has something to do.
+  // Sleeps until a handler is ready or the terminal has something to do. Arming the timer anew ends the wait it had
+  // before, which is a handler too: so it is done only when the time to wake has really changed.
   void wait_for_work() {
-    const auto next = terminal_->next_tick_ms();
     const std::int64_t now = hardware_->clock().monotonic().count();
-    std::int64_t delay = next ? std::max<std::int64_t>(0, *next - now) : INT64_C(3'600'000);
-    if (const auto most = watchdog_.interval()) delay = std::min<std::int64_t>(delay, most->count() / 2);
-    timer_.expires_after(std::chrono::milliseconds(delay));
-    timer_.async_wait([](const std::error_code&) {});
+    std::int64_t wake_at = terminal_->next_tick_ms().value_or(now + 3'600'000);
+    if (const auto most = watchdog_.interval()) wake_at = std::min<std::int64_t>(wake_at, now + most->count());
+    if (wake_at <= now) return;
+    const bool armed_well = armed_for_ms_ && *armed_for_ms_ > now && std::llabs(*armed_for_ms_ - wake_at) <= timer_slack_ms;
+    if (!armed_well) {
+      armed_for_ms_ = wake_at;
+      timer_.expires_after(std::chrono::milliseconds(wake_at - now));
+      timer_.async_wait([](const std::error_code&) {});
+    }
     loop_.run_one();
   }
 
@@ -239,6 +246,7 @@ class Daemon {
   asio::io_context loop_{1};
   asio::signal_set signals_;
   asio::steady_timer timer_;
+  std::optional<std::int64_t> armed_for_ms_;  // monotonic
   hal::SystemdWatchdog watchdog_;
   std::unique_ptr<Hardware> hardware_;
   std::unique_ptr<FileKeyVault> vault_;

@@ -3,6 +3,7 @@
 
 #include "nightdrop/encoding.hpp"
 #include "pos/methods.hpp"
+#include "report/currency.hpp"
 #include "report/objects.hpp"
 #include "report/reconcile.hpp"
 
@@ -30,7 +31,7 @@ std::optional<report::PosEntry> read_entry(JsonView entry, Params& params) {
   const auto reference = entry["merchant_reference"].string();
   const auto amount = entry["amount"].integer();
   const auto currency = entry["currency"].string();
-  if (!reference || reference->empty() || !amount || !currency || currency->size() != 3) {
+  if (!reference || reference->empty() || !amount || !currency || !report::is_iso4217(*currency)) {
     params.fail("entries", "needs merchant_reference, amount and currency in each entry");
     return std::nullopt;
   }
