@@ -40,7 +40,7 @@ bool RouteChooser::probing() const {
   });
 }
 
-std::optional<Route> RouteChooser::take_probe(std::int64_t now_ms, bool something_waits) {
+std::optional<RouteChooser::Probe> RouteChooser::take_probe(std::int64_t now_ms, bool something_waits) {
   const std::int64_t interval = something_waits ? probe_interval_ms : idle_probe_interval_ms;
   for (const Route name : by_preference) {
     State& route = at(name);
@@ -52,15 +52,16 @@ std::optional<Route> RouteChooser::take_probe(std::int64_t now_ms, bool somethin
     route.probing = true;
     route.probe_generation = route.generation;
     route.probed_at_ms = now_ms;
-    return name;
+    return Probe{name, route.generation};
   }
   return std::nullopt;
 }
 
-void RouteChooser::probe_answered(Route name, std::int64_t now_ms, bool is_good) {
-  State& route = at(name);
+void RouteChooser::probe_answered(const Probe& probe, std::int64_t now_ms, bool is_good) {
+  State& route = at(probe.route);
+  if (probe.generation != route.generation) return;
   route.probing = false;
-  if (route.probe_generation != route.generation || route.quality == Quality::Down) return;
+  if (route.quality == Quality::Down) return;
   route.probed_at_ms = now_ms;
   route.quality = is_good ? Quality::Good : Quality::Bad;
 }

@@ -32,9 +32,14 @@ class RouteChooser {
   bool probing() const;
   Quality quality(Route route) const { return at(route).quality; }
 
+  struct Probe {
+    Route route{Route::Wifi};
+    std::uint64_t generation{0};  // of the link when the probe was sent
+  };
   // The next route to probe now, if any; the caller sends the probe and reports back.
-  std::optional<Route> take_probe(std::int64_t now_ms, bool something_waits);
-  void probe_answered(Route route, std::int64_t now_ms, bool good);
+  std::optional<Probe> take_probe(std::int64_t now_ms, bool something_waits);
+  // Ensures: the answer to a probe of an earlier life of the link changes nothing.
+  void probe_answered(const Probe& probe, std::int64_t now_ms, bool good);
   // A request on the route failed in a way that tells of the route. The route stays good until a probe says otherwise,
   // unless `dead` (nothing was reached at all).
   void suspect(Route route, bool dead);

@@ -55,21 +55,22 @@ void Network::suspect(Route route, bool dead) {
 
 void Network::tick(bool something_waits) {
   waits_ = something_waits;
-  while (const auto route = chooser_.take_probe(books_.mono_ms(), something_waits)) probe(*route);
+  while (const auto next = chooser_.take_probe(books_.mono_ms(), something_waits)) probe(*next);
 }
 
 std::optional<std::int64_t> Network::next_tick_ms(bool something_waits) const {
   return chooser_.next_probe_at(books_.mono_ms(), something_waits);
 }
 
-void Network::probe(Route route) {
+void Network::probe(links::RouteChooser::Probe probe) {
   hal::HostRequest request = acquirer::capabilities_request(books_.settings().merchant);
-  request.route = route;
+  request.route = probe.route;
   request.timeout = probe_timeout;
-  books_.ports().host.send(std::move(request), [this, route](const hal::HostOutcome& outcome) {
+  books_.ports().host.send(std::move(request), [this, probe](const hal::HostOutcome& outcome) {
+    const Route route = probe.route;
     const auto capabilities = acquirer::read_capabilities(outcome);
     const auto before = chooser_.quality(route);
-    chooser_.probe_answered(route, books_.mono_ms(), capabilities.has_value());
+    chooser_.probe_answered(probe, books_.mono_ms(), capabilities.has_value());
     if (capabilities) {
       capabilities_ = *capabilities;
       books_.server_time(capabilities->server_time);

@@ -33,7 +33,7 @@ class Network {
   std::optional<std::int64_t> next_tick_ms(bool something_waits) const;  // monotonic
 
  private:
-  void probe(Route route);
+  void probe(links::RouteChooser::Probe probe);
   void link_changed(const hal::LinkState& state);
   void settle();  // tells of a change, once
 
