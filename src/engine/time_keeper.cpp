@@ -45,15 +45,18 @@ UtcMs TimeKeeper::now(const TimeReading& reading) {
 void TimeKeeper::check_wall(const TimeReading& reading) {
   const std::int64_t off = reading.wall - expected(reading);
   if (trusted_) {
-    // Where time came from the acquirer, the wall clock matters only when it jumps again.
-    const bool as_before = server_offset_ ? std::llabs(off - *server_offset_) <= tolerance_ms
-                                          : reading.wall_trusted && std::llabs(off) <= tolerance_ms;
-    if (!as_before) distrust(reading);
+    // Where time came from the acquirer, a wall clock that is as wrong as it was matters only when it jumps again.
+    const bool right = reading.wall_trusted && std::llabs(off) <= tolerance_ms;
+    const bool wrong_as_before = server_offset_ && std::llabs(off - *server_offset_) <= tolerance_ms;
+    if (!right && !wrong_as_before) distrust(reading);
     return;
   }
   if (!reading.wall_trusted) return;
   const bool agrees = std::llabs(off) <= tolerance_ms;
   const bool late_sync = !anchored_ && off >= -tolerance_ms && off <= plausible_gap_ms;
+  // Where the monotonic clock has known better all along, agreeing restores trust and moves nothing: many small steps
+  // would add up to a large one.
+  if (agrees && anchored_) return reanchor(std::max(high_, expected(reading)), reading);
   if (agrees || late_sync) reanchor(std::max(reading.wall, high_), reading);
 }
 
