@@ -23,7 +23,8 @@ void wait_again(Payment& payment, Event event, UtcMs not_before, bool ask) {
 void decline(Payment& payment, const Policy& policy, const DeclinedAnswer& answer, UtcMs now) {
   apply(payment, Event::HostDeclined);
   if (!payment.first_declined_at) payment.first_declined_at = now;
-  const auto retry_at = decline_retry_at(policy, payment, answer, now);
+  // Nobody wants a canceled payment to be approved after all.
+  const auto retry_at = payment.cancel_requested ? std::nullopt : decline_retry_at(policy, payment, answer, now);
   Decline decline;
   decline.reason = answer.reason;
   decline.response_code = answer.response_code;
@@ -101,7 +102,11 @@ struct Reader {
     Decline review;
     review.reason = answer.code.empty() ? "rejected" : answer.code;
     review.category = DeclineCategory::Hard;
-    review.next_action = "The acquirer could not use this request; support must look at it. Nothing was charged by it.";
+    const bool may_be_charged = before.outcome_unknown || before.authorization || answer.status == 409;
+    review.next_action =
+        may_be_charged
+            ? "The acquirer could not use this request, but the card may have been charged; support must look at it."
+            : "The acquirer could not use this request; support must look at it. Nothing was charged by it.";
     payment.decline = review;
     payment.acknowledged = false;
     clear_waiting(payment);
