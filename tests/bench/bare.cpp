@@ -43,7 +43,10 @@ BareSqlCipher::BareSqlCipher(const std::filesystem::path& path, const std::files
   execute("PRAGMA key = \"x'000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'\"");
   execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY;"
           "PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=0");
-  std::set<std::filesystem::path> files(std::filesystem::directory_iterator(migrations), {});
+  std::set<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(migrations)) {
+    if (entry.path().extension() == ".sql") files.insert(entry.path());
+  }
   for (const auto& file : files) {
     std::ifstream in(file);
     execute({std::istreambuf_iterator<char>(in), {}});

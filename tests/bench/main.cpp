@@ -196,7 +196,7 @@ void fill_queue(const std::filesystem::path& reader_dir, std::int64_t from, std:
   for (std::int64_t i = from; i < to;) {
     if (!(*store)->begin()) std::exit(1);
     for (const std::int64_t end = std::min(to, i + 2000); i < end; ++i) {
-      payment.id = text("pi_%032llx", static_cast<unsigned long long>(i + 1));
+      payment.id = text("pi_%012llx70008000000000000000", static_cast<unsigned long long>(1'700'000'000'000 + i));
       payment.merchant_reference = "filled-" + std::to_string(i);
       payment.created_at = now - 1000;
       payment.stored_at = now - 1000;
