@@ -3,6 +3,7 @@
 #include "crypto/file_key_vault.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -35,6 +36,7 @@ constexpr std::size_t queue_key_size = 32;
 constexpr std::size_t fingerprint_key_min = 16;
 constexpr int ceiling_ahead = 64;  // counter values that may be spent after one write
 constexpr int renew_after = 32;    // of which so many are spent before the next write begins
+constexpr std::chrono::milliseconds erase_within{100};  // from being spent to being gone from the disk
 constexpr std::uint8_t format_version = 1;
 constexpr std::size_t header_size = 1 + 4 + 4;  // version, last spent counter, ceiling; then the registers
 
@@ -141,6 +143,7 @@ struct FileKeyVault::State {
   std::condition_variable settled;  // a write has ended
   std::uint64_t writes_wanted{0};
   std::uint64_t writes_done{0};
+  bool hurry{false};  // somebody waits for the write, or the ceiling is near
   Result<void> last_write;
   std::deque<PinCheck> pin_checks;
   bool stopping{false};
@@ -170,8 +173,9 @@ struct FileKeyVault::State {
   }
 
   // Requires: mutex held.
-  void want_write() {
+  void want_write(bool now) {
     ++writes_wanted;
+    hurry = hurry || now;
     wake.notify_one();
   }
 
@@ -180,6 +184,9 @@ struct FileKeyVault::State {
     while (true) {
       wake.wait(lock, [this] { return stopping || writes_wanted != writes_done || !pin_checks.empty(); });
       if (writes_wanted != writes_done) {
+        // A rush of payments is erased in one write, which would else compete with their commits for the disk.
+        wake.wait_for(lock, erase_within, [this] { return stopping || hurry || !pin_checks.empty(); });
+        hurry = false;
         const std::uint64_t these = writes_wanted;
         lock.unlock();
         const auto written = write_spending();
@@ -304,7 +311,7 @@ Result<Envelope> FileKeyVault::seal_card(std::span<const std::uint8_t> plaintext
   ND_TRY(envelope);
   ND_TRY(spending.device.advance());
   spending.counter = dukpt::transaction_counter(envelope->ksn);
-  if (++state_->spent_since_write == renew_after) state_->want_write();
+  if (++state_->spent_since_write == renew_after) state_->want_write(true);
   return envelope;
 }
 
@@ -337,12 +344,14 @@ Result<void> FileKeyVault::resume_after(std::uint32_t counter, bool queue_was_lo
 
 void FileKeyVault::erase_spent_keys() {
   const std::lock_guard lock(state_->mutex);
-  state_->want_write();
+  state_->want_write(false);
 }
 
 Result<void> FileKeyVault::flush() {
   std::unique_lock lock(state_->mutex);
   const std::uint64_t wanted = state_->writes_wanted;
+  state_->hurry = true;
+  state_->wake.notify_one();
   state_->settled.wait(lock, [this, wanted] { return state_->writes_done >= wanted; });
   return state_->last_write;
 }
