@@ -8,6 +8,7 @@
 #include <string>
 
 #include "simulator/acquirer/run.hpp"
+#include "simulator/story/run.hpp"
 
 namespace {
 
@@ -110,6 +111,31 @@ void add_acquirer(CLI::App& app, std::function<int()>& chosen) {
   command->callback([options, &chosen] { chosen = [options] { return run_acquirer(*options); }; });
 }
 
+constexpr const char* story_help = R"(
+Friday, 7:40 pm: makes a reader in DIR, starts nightdropd and the acquirer on
+free ports, and plays an evening on which the line drops, the plug is pulled and
+answers get lost. Then it proves that no payment was lost or taken twice, that
+the audit chain holds and that no card number is in any file. simulator/demo
+builds all that is needed and runs this.
+
+EXIT STATUS: 0 the proof holds; 1 it does not; 70 the story broke off.
+)";
+
+void add_story(CLI::App& app, std::function<int()>& chosen) {
+  CLI::App* command = app.add_subcommand("story", "Friday, 7:40 pm: an evening with the real programs, and the proof");
+  auto options = std::make_shared<StoryOptions>();
+  command->add_option("--dir", options->directory, "Where the reader is made; a new folder")->required()->type_name("DIR");
+  command->add_option("--programs", options->programs, "The folder with nightdropd, nightdrop and the others")
+      ->required()
+      ->type_name("DIR");
+  command->add_flag("--fast", options->fast, "No pauses for the eye (there are none without a terminal)");
+  command->add_flag("--json", options->json, "The proof as JSON on standard output; the story goes to standard error");
+  command->add_flag("--keep", options->keep, "Say at the end how to go on by hand");
+  command->add_option("--sabotage", options->sabotage)->check(CLI::IsMember({"doubled", "lost", "pan", "audit"}))->group("");
+  command->footer(story_help);
+  command->callback([options, &chosen] { chosen = [options] { return run_story(*options); }; });
+}
+
 void add_ledger(CLI::App& app, std::function<int()>& chosen) {
   CLI::App* command = app.add_subcommand("ledger", "Print the simulated acquirer's ledger");
   auto options = std::make_shared<LedgerOptions>();
@@ -127,6 +153,7 @@ int main(int argc, char** argv) {
   std::function<int()> chosen;
   add_acquirer(app, chosen);
   add_ledger(app, chosen);
+  add_story(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
