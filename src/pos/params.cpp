@@ -5,6 +5,14 @@
 #include "report/currency.hpp"
 
 namespace nightdrop::pos {
+namespace {
+
+// Lengths of the protocol are characters; the JSON reader has let only well-formed UTF-8 through.
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+}  // namespace
 
 JsonView Params::take(const char* key) {
   known_.emplace_back(key);
@@ -30,7 +38,7 @@ std::optional<terminal::PosError> Params::error() {
   return std::nullopt;
 }
 
-std::optional<std::string> Params::optional_text(const char* key, std::size_t max) {
+std::optional<std::string> Params::optional_text(const char* key, std::size_t max, std::size_t min) {
   const JsonView value = take(key);
   if (!value.exists()) return std::nullopt;
   const auto text = value.string();
@@ -38,7 +46,7 @@ std::optional<std::string> Params::optional_text(const char* key, std::size_t ma
     fail(key, "must be a string");
     return std::nullopt;
   }
-  if (text->empty() || text->size() > max) {
+  if (text->size() < min || characters(*text) > max) {
     fail(key, "is empty or too long");
     return std::nullopt;
   }
@@ -130,7 +138,7 @@ std::vector<std::pair<std::string, std::string>> Params::metadata() {
   }
   for (const JsonView member : value.items()) {
     const auto text = member.string();
-    if (!text || member.key().empty() || member.key().size() > 40 || text->size() > 200) {
+    if (!text || member.key().empty() || characters(member.key()) > 40 || characters(*text) > 200) {
       fail("metadata", "must hold strings: keys of 1 to 40, values of at most 200 characters");
       return pairs;
     }
@@ -150,7 +158,7 @@ std::vector<std::string> Params::texts(const char* key, std::size_t count_max, s
   std::vector<std::string> all;
   for (const JsonView item : array(key, count_max).items()) {
     const auto text = item.string();
-    if (!text || text->empty() || text->size() > max) {
+    if (!text || text->empty() || characters(*text) > max) {
       fail(key, "must be a list of strings");
       return {};
     }

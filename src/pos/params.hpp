@@ -28,7 +28,7 @@ class Params {
   std::string printable(const char* key, std::size_t max);  // printable ASCII
   SecretBytes pin(const char* key);                         // 4 to 12 digits
 
-  std::optional<std::string> optional_text(const char* key, std::size_t max);
+  std::optional<std::string> optional_text(const char* key, std::size_t max, std::size_t min = 1);
   std::optional<std::int64_t> optional_integer(const char* key, std::int64_t min, std::int64_t max);
   std::optional<bool> optional_boolean(const char* key);
   template <class Enum>
