@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -227,6 +228,12 @@ Rpc::Rpc(const std::string& path)
 
 namespace {
 
+// Params are written over several lines in tests; the protocol has one.
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
 std::optional<Answer> answer_of(const PosResult<std::string>& got) {
   if (got) return Answer(json(*got), Json::null());
   if (got.error().refused()) return Answer(Json::null(), json(got.error().answer));
@@ -236,18 +243,18 @@ std::optional<Answer> answer_of(const PosResult<std::string>& got) {
 }  // namespace
 
 Answer Rpc::call(const std::string& method, const std::string& params, Milliseconds timeout) {
-  const auto got = client_.call(method, params, timeout);
+  const auto got = client_.call(method, one_line(params), timeout);
   auto answer = answer_of(got);
   if (!answer) fail_test(method + ": " + got.error().error.text);
   return *std::move(answer);
 }
 
 std::optional<Answer> Rpc::try_call(const std::string& method, const std::string& params, Milliseconds timeout) {
-  return answer_of(client_.call(method, params, timeout));
+  return answer_of(client_.call(method, one_line(params), timeout));
 }
 
 std::uint64_t Rpc::begin(const std::string& method, const std::string& params) {
-  const auto id = client_.begin(method, params);
+  const auto id = client_.begin(method, one_line(params));
   if (!id) fail_test(method + ": " + id.error().error.text);
   return *id;
 }
