@@ -7,6 +7,7 @@
 #include <sqlcipher/sqlite3.h>
 
 #include "nightdrop/secret.hpp"
+#include "store/files.hpp"
 
 namespace nightdrop::store {
 namespace {
@@ -130,7 +131,7 @@ Result<void> Database::open(const std::filesystem::path& path, std::span<const s
   const auto set_up = [&]() -> Result<void> {
     // Leaving without having changed anything must not write the WAL back; tidy() does it when it is wanted.
     sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-    sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    if (!settings.salvage) sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     ND_TRY(hand_over_key(handle_, key));
     ND_TRY(execute(settings_sql));
     ND_TRY(execute(settings.synchronous_normal ? "PRAGMA synchronous=NORMAL" : "PRAGMA synchronous=FULL"));
@@ -223,6 +224,16 @@ std::optional<std::uint64_t> Database::wal_salts() {
   std::uint64_t value = 0;
   for (const std::uint8_t byte : salts) value = value << 8 | byte;
   return value;
+}
+
+std::vector<std::uint8_t> Database::first_page() {
+  sqlite3_file* file = nullptr;
+  std::vector<std::uint8_t> page(page_bytes);
+  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file)) != SQLITE_OK || file == nullptr ||
+      file->pMethods == nullptr || file->pMethods->xRead(file, page.data(), static_cast<int>(page.size()), 0) != SQLITE_OK) {
+    page.clear();
+  }
+  return page;
 }
 
 std::unexpected<Error> Database::error(int code) {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "nightdrop/payment.hpp"
 #include "nightdrop/result.hpp"
@@ -70,7 +71,7 @@ class Database {
   struct Settings {
     const char* vfs{nullptr};
     bool synchronous_normal{false};
-    bool salvage{false};  // read what there is: no journal mode is set
+    bool salvage{false};  // a copy of a damaged file: its schema may be bent to reach lost pages
   };
   Database() = default;
   Database(const Database&) = delete;
@@ -96,6 +97,10 @@ class Database {
   int commit_frames() const { return commit_frames_; }
   // The WAL's salts, read from its header; nothing when there is no WAL.
   std::optional<std::uint64_t> wal_salts();
+
+  // The file's first page as it is on the disk, read through SQLite's own descriptor (closing another one would drop its
+  // locks); empty when it cannot be read.
+  std::vector<std::uint8_t> first_page();
 
   std::unexpected<Error> error(int code);
 

@@ -72,13 +72,19 @@ Result<std::int64_t> SqlCipherStore::store_envelope(const Envelope& envelope) {
   return next;
 }
 
-Result<std::optional<Envelope>> SqlCipherStore::load_envelope(std::int64_t slot) { return load_envelope_from(*db_, slot); }
+Result<std::optional<Envelope>> SqlCipherStore::load_envelope(std::int64_t slot) {
+  return join_envelope(slot, [this](std::int64_t number) -> Result<std::vector<std::uint8_t>> {
+    ND_LET(const Slot part, read_slot(*db_, number));
+    return std::vector<std::uint8_t>(part.begin(), part.end());
+  });
+}
 
-Result<std::optional<Envelope>> SqlCipherStore::load_envelope_from(store::Database& database, std::int64_t slot) {
+Result<std::optional<Envelope>> SqlCipherStore::join_envelope(std::int64_t slot, const SlotReader& read) {
   store::Bytes bytes;
   constexpr std::size_t bytes_max = std::size_t{64} << 10;  // a chain that goes round is damage
   while (slot != 0 && bytes.size() < bytes_max) {
-    ND_LET(const Slot part, read_slot(database, slot));
+    ND_LET(const auto part, read(slot));
+    if (part.size() != slot_bytes) return failure(Errc::Corrupt, "an envelope's slot is not there");
     const std::size_t size = static_cast<std::size_t>(part[8]) << 8 | part[9];
     if (size == 0 || size > slot_room) return failure(Errc::Corrupt, "an envelope's slot is empty");
     bytes.insert(bytes.end(), part.begin() + slot_head, part.begin() + slot_head + static_cast<std::ptrdiff_t>(size));

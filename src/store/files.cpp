@@ -120,6 +120,20 @@ void Files::write_mark(const Mark& mark) const {
   [[maybe_unused]] const ssize_t written = ::pwrite(mark_, words.data(), sizeof words, 0);
 }
 
+void Files::keep_first_page(std::span<const std::uint8_t> page) const {
+  if (page.size() != page_bytes) return;
+  const Descriptor file(::open(path("queue.page1").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
+  if (file.get() >= 0) [[maybe_unused]] const bool written = write_all(file.get(), page);
+}
+
+bool Files::restore_first_page(const std::filesystem::path& to) const {
+  const Descriptor from(::open(path("queue.page1").c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(::open(to.c_str(), O_WRONLY | O_CLOEXEC));
+  std::array<std::uint8_t, page_bytes> page{};
+  if (from.get() < 0 || file.get() < 0 || ::read(from.get(), page.data(), page.size()) != static_cast<ssize_t>(page.size())) return false;
+  return write_all(file.get(), page);
+}
+
 std::optional<std::uint64_t> Files::free_bytes() const {
   struct statvfs disk {};
   if (::statvfs(dir_.c_str(), &disk) != 0) return std::nullopt;

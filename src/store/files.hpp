@@ -8,11 +8,14 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "nightdrop/result.hpp"
 
 namespace nightdrop::store {
+
+inline constexpr std::size_t page_bytes = 4096;  // SQLCipher 4's
 
 // How far the WAL had been acknowledged: written after each commit, never synced, so it may be old but is never ahead.
 struct Mark {
@@ -41,6 +44,12 @@ class Files {
 
   std::optional<Mark> read_mark() const;
   void write_mark(const Mark& mark) const;  // best effort
+
+  // A copy of the database's first page, without which nothing else in it can be read. Best effort; its own HMAC tells
+  // whether it is good.
+  void keep_first_page(std::span<const std::uint8_t> page) const;
+  // Puts that copy into `file`; false when there is none.
+  bool restore_first_page(const std::filesystem::path& file) const;
 
   // Bytes free on this disk for this process; nothing when it cannot be told.
   std::optional<std::uint64_t> free_bytes() const;

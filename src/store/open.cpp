@@ -72,7 +72,7 @@ Result<void> SqlCipherStore::open_files() {
   key_known_ = true;
   if (has_content(files_->wal())) {
     // A rest of the last run, perhaps with an erased envelope in it.
-    if (auto done = db_->checkpoint(); !done && done.error().code != Errc::DiskFull) return done;
+    if (auto done = write_back(); !done && done.error().code != Errc::DiskFull) return done;
   }
   keep_reserve();
   return {};
@@ -110,7 +110,7 @@ Result<void> SqlCipherStore::open_database() {
 void SqlCipherStore::close_database() {
   rollback();
   if (db_->is_open() && !unknown_ && (sensitive_wal_ || db_->wal_frames() != 0)) {
-    [[maybe_unused]] const auto done = db_->checkpoint();  // else the next open() does it
+    [[maybe_unused]] const auto done = write_back();  // else the next open() does it
   }
   db_->close();
 }
@@ -123,11 +123,17 @@ Result<void> SqlCipherStore::reopen() {
   return open_or_recover();
 }
 
+Result<void> SqlCipherStore::refuse_newer(Database& database) {
+  ND_LET(const std::int64_t present, database.number("PRAGMA user_version"));
+  if (present > static_cast<std::int64_t>(migrations.size())) return failure(Errc::NewerSchema, "a later version wrote the queue");
+  return {};
+}
+
 // Each migration is one transaction with its number: a fault leaves the schema before it or the one after it.
 Result<void> SqlCipherStore::migrate(Database& database) {
   ND_LET(const std::int64_t present, database.number("PRAGMA user_version"));
   const auto latest = static_cast<std::int64_t>(options_.schema_for_test != 0 ? static_cast<std::size_t>(options_.schema_for_test) : migrations.size());
-  if (present > static_cast<std::int64_t>(migrations.size())) return failure(Errc::NewerSchema, "a later version wrote the queue");
+  ND_TRY(refuse_newer(database));
   for (std::int64_t number = present + 1; number <= latest; ++number) {
     const std::string step = "PRAGMA user_version = " + std::to_string(number);
     ND_TRY(database.execute("BEGIN IMMEDIATE"));
@@ -189,7 +195,7 @@ Result<void> SqlCipherStore::create_fresh(bool was_lost) {
 
 // Everything into the file itself, and no log beside it.
 Result<void> SqlCipherStore::finish_fresh() {
-  ND_TRY(db_->checkpoint());
+  ND_TRY(write_back());
   db_->close();
   files_->remove(files_->fresh().string() + "-wal");
   return files_->sync_folder();

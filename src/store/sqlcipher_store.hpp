@@ -119,6 +119,7 @@ class SqlCipherStore final : public hal::RecordStore {
   Result<void> create_fresh(bool was_lost);
   Result<void> connect(store::Database& database, const std::filesystem::path& path);
   Result<void> migrate(store::Database& database);
+  static Result<void> refuse_newer(store::Database& database);
   Result<void> load_head();
   Result<void> finish_fresh();
   void close_database();
@@ -129,6 +130,7 @@ class SqlCipherStore final : public hal::RecordStore {
   Result<void> ready();   // before every read: damage seen outside of a turn is dealt with first
   Result<void> own_turn(const std::function<Result<void>()>& work);
   void keep_reserve();
+  Result<void> write_back();
 
   // payments.cpp, derive.cpp
   Result<std::optional<Row>> row_by_id(std::string_view id, std::int64_t* free_n);
@@ -147,7 +149,8 @@ class SqlCipherStore final : public hal::RecordStore {
   // envelopes.cpp
   Result<std::int64_t> store_envelope(const Envelope& envelope);
   Result<std::optional<Envelope>> load_envelope(std::int64_t slot);
-  static Result<std::optional<Envelope>> load_envelope_from(store::Database& database, std::int64_t slot);
+  using SlotReader = std::function<Result<std::vector<std::uint8_t>>(std::int64_t slot)>;
+  static Result<std::optional<Envelope>> join_envelope(std::int64_t slot, const SlotReader& read);
   Result<void> erase_envelope(std::int64_t slot);
   Result<void> keep_envelope(const Row* old, const Payment& payment, Row& row);
 
@@ -167,12 +170,17 @@ class SqlCipherStore final : public hal::RecordStore {
   Result<std::optional<std::vector<std::uint8_t>>> small(std::string_view key);
   Result<void> put_small(std::string_view key, std::span<const std::uint8_t> value);
 
-  // damage.cpp
+  // damage.cpp, salvage.cpp
   Result<void> salvage(bool wal_damaged);
-  Result<void> salvage_rows(store::Database& from, store::Salvage& found);
-  Result<void> salvage_payments(store::Database& from, store::Salvage& found);
-  Result<void> salvage_journal(store::Database& from, store::Salvage& found);
-  Result<void> salvage_small(store::Database& from, store::Salvage& found);
+  Result<void> copy_damaged();
+  Result<void> open_damaged(store::Salvage& found, bool wal_damaged);
+  Result<void> sweepable(store::Salvage& found);
+  Result<void> salvage_rows(store::Salvage& found);
+  Result<void> salvage_small(store::Salvage& found);
+  Result<void> salvage_payments(store::Salvage& found);
+  Result<void> carry_payment(Row row, store::Salvage& found);
+  Result<void> salvage_journal(store::Salvage& found);
+  Result<bool> carry_event(const store::Query& event, store::Salvage& found);
   Result<void> bridge_journal(const store::Salvage& found);
   Result<void> clear_open_cards();
   Result<void> recount_card(const Payment& payment, const std::set<std::string, std::less<>>& carried);

@@ -153,16 +153,21 @@ void SqlCipherStore::keep_reserve() {
   }
 }
 
-Result<void> SqlCipherStore::tidy() {
-  if (in_turn_) return {};
-  ND_TRY(ready());
-  constexpr std::uint64_t frame_bytes = 24 + 4096;
-  const bool grown = static_cast<std::uint64_t>(db_->wal_frames()) * frame_bytes > options_.wal_bytes_max;
-  if (!sensitive_wal_ && !grown) return {};
+Result<void> SqlCipherStore::write_back() {
   ND_TRY(db_->checkpoint());
+  files_->keep_first_page(db_->first_page());
   wal_salts_.reset();
   sensitive_wal_ = false;
   return {};
+}
+
+Result<void> SqlCipherStore::tidy() {
+  if (in_turn_) return {};
+  ND_TRY(ready());
+  constexpr std::uint64_t frame_bytes = 24 + store::page_bytes;
+  const bool grown = static_cast<std::uint64_t>(db_->wal_frames()) * frame_bytes > options_.wal_bytes_max;
+  if (!sensitive_wal_ && !grown) return {};
+  return write_back();
 }
 
 }  // namespace nightdrop

@@ -29,7 +29,7 @@ struct Totals {
   std::optional<UtcMs> oldest_stored_at;  // of counted ones and of expired ones that nobody has acknowledged
   std::optional<UtcMs> next_deadline;     // of stored ones
 };
-// Of one fingerprint, since its payments were last all forwarded.
+// Of one fingerprint's sales, since they were last all forwarded; a voided one is taken back, a refund never counts.
 struct CardTotals {
   std::int64_t total{0};  // in the asked currency
   std::int64_t count{0};  // in all currencies
@@ -61,7 +61,7 @@ struct ListQuery {
   bool reportable{false};                 // only declined, expired and requires_review
   std::optional<bool> acknowledged;       // with reportable
   std::optional<std::uint64_t> sync_id;
-  std::optional<UtcMs> created_from, created_to;
+  std::optional<UtcMs> created_from, created_to;  // both inclusive
   std::string starting_after;             // an id, exclusive; empty: from the newest
   std::size_t limit{100};
 };
@@ -131,7 +131,7 @@ class RecordStore {
   // Inserts or replaces; applies the change of exposure/counted to the totals and the card's counters.
   // Errors: Conflict when another payment has the merchant reference; DiskFull; Io.
   [[nodiscard]] virtual Result<void> put(const Payment& payment) = 0;
-  // Newest first.
+  // Newest first by created_at. Errors: NotFound when starting_after names nothing.
   [[nodiscard]] virtual Result<std::vector<Payment>> list(const ListQuery& query) = 0;
   // What to forward next: stored, forwarding, processing and declined-with-a-retry rows whose not_before has come, not named in `busy`,
   // a refund only when its original is not waiting here; nearest deadline first. A row with `outcome_unknown` counts too.
@@ -140,7 +140,7 @@ class RecordStore {
   [[nodiscard]] virtual Result<std::optional<UtcMs>> next_due(const std::vector<std::string>& busy) = 0;
   // Stored, never sent or known not to have been, and past their deadline.
   [[nodiscard]] virtual Result<std::vector<Payment>> overdue(UtcMs now, std::size_t limit) = 0;
-  // Makes every forwardable row due at once (a path returned).
+  // Makes every forwardable row due at once (a path returned); what is `held`, and a decline's own wait, stay.
   [[nodiscard]] virtual Result<void> release_backoff() = 0;
   [[nodiscard]] virtual Result<std::int64_t> count(Status status) = 0;
   [[nodiscard]] virtual Result<Totals> totals() = 0;
