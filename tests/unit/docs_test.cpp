@@ -177,8 +177,10 @@ TEST(Docs, ThePolicyPageNamesEveryKey) {
 }
 
 TEST(Docs, TheSimulatedReaderNamesEveryMethodAndFault) {
-  expect_named("docs/simulated_reader.md", all_of(read(root / "hal/sim/sim_methods.cpp"), R"rx(method == "([a-z_]+)")rx"), 7);
-  expect_named("docs/simulated_reader.md", all_of(read(root / "simulator/acquirer/faults.cpp"), R"rx(FaultKind::\w+, "([a-z_]+)")rx"), 16);
+  expect_named("docs/simulated_reader.md",
+               all_of(read(root / "hal/sim/sim_methods.cpp"), R"rx(method == "([a-z_]+)")rx"), 7);
+  expect_named("docs/simulated_reader.md",
+               all_of(read(root / "simulator/acquirer/faults.cpp"), R"rx(FaultKind::\w+, "([a-z_]+)")rx"), 16);
 }
 
 // --- claims ---
