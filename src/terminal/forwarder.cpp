@@ -180,6 +180,8 @@ void Forwarder::send_payments(Route route) {
   const std::vector<std::string> busy(in_flight_.begin(), in_flight_.end());
   auto rows = books_.ports().store.due(books_.now(), wanted, busy);
   if (!rows || rows->empty()) return;
+  set_unsendable_aside(*rows);
+  if (rows->empty()) return;
   const bool fresh = std::ranges::any_of(*rows, [](const Payment& row) { return row.attempts == 0; });
   auto marked = mark_forwarding(std::move(*rows), route);
   if (!marked) {
@@ -188,6 +190,26 @@ void Forwarder::send_payments(Route route) {
   }
   if (fresh) (void)books_.write([&] { return ensure_sync(route, true); });
   launch(std::move(*marked), route);
+}
+
+// Rows that a damaged store gave back without their card's data: a person must look at them. What was sent already can
+// still be asked about.
+void Forwarder::set_unsendable_aside(std::vector<Payment>& rows) {
+  std::erase_if(rows, [&](Payment& payment) {
+    const bool needs_card = payment.kind == ObjectKind::PaymentIntent || payment.original_payment.empty();
+    if (payment.envelope || !needs_card || payment.ask_status) return false;
+    if (payment.outcome_unknown || payment.last_attempt_outcome == AttemptOutcome::InFlight) {
+      payment.ask_status = true;
+      return false;
+    }
+    (void)books_.write([&] {
+      if (payment.status == Status::Declined) engine::apply(payment, Event::RetryDue);
+      engine::apply(payment, Event::Forward);
+      engine::Settlement settled = engine::settle(payment, Rejected{0, "card_data_lost"}, books_.policy(), books_.now(), 0);
+      return books_.record(settled.payment);
+    });
+    return true;
+  });
 }
 
 // The durable record of the attempts that are about to be made.

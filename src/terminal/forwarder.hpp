@@ -54,6 +54,7 @@ class Forwarder {
   void on_reversal_outcome(const hal::Reversal& reversal, Route route, const hal::HostOutcome& outcome);
   void finish_reversed(const std::string& id, bool done);
   void send_payments(Route route);
+  void set_unsendable_aside(std::vector<Payment>& rows);
   Result<std::vector<Payment>> mark_forwarding(std::vector<Payment> rows, Route route);
   void launch(std::vector<Payment> payments, Route route);
   void launch_one(const Payment& payment, Route route);
