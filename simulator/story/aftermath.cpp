@@ -23,9 +23,15 @@ constexpr std::size_t answers_between_flaps = 8;
 constexpr std::string_view lost_answers =
     R"([{"fault":"cut_after","match":{"method":"POST","path":"/v1/payments","every":3},"count":9}])";
 
-std::string text_of(JsonView value) { return std::string(value.string().value_or("")); }
-std::int64_t number_of(JsonView value) { return value.integer().value_or(0); }
-std::string usd(std::int64_t amount) { return report::money(amount, "usd"); }
+std::string text_of(JsonView value) {
+  return std::string(value.string().value_or(""));
+}
+std::int64_t number_of(JsonView value) {
+  return value.integer().value_or(0);
+}
+std::string usd(std::int64_t amount) {
+  return report::money(amount, "usd");
+}
 
 std::string read_whole(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -36,7 +42,9 @@ void write_whole(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
 }
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
 
 }  // namespace
 
@@ -58,9 +66,11 @@ void Evening::line_comes_back() {
   sale_meanwhile();
   const Json stats = shop_.acquirer_stats();
   const std::int64_t lost = number_of(stats["faults_by_kind"]["cut_after"]);
-  narrator_.mark("✓", Tone::Good, "All answered. " + std::to_string(lost) + " answers had been lost on the way; the reader asked "
-                                  "again under the same IDs, and the acquirer said " +
-                                  std::to_string(number_of(stats["replayed"])) + " times: I have that one.");
+  narrator_.mark("✓", Tone::Good,
+                 "All answered. " + std::to_string(lost) +
+                     " answers had been lost on the way; the reader asked "
+                     "again under the same IDs, and the acquirer said " +
+                     std::to_string(number_of(stats["replayed"])) + " times: I have that one.");
 }
 
 void Evening::flap(int number, std::string_view state, std::string_view what, std::size_t answered_before) {
@@ -70,7 +80,8 @@ void Evening::flap(int number, std::string_view state, std::string_view what, st
     return till_.answered() >= goal;
   });
   shop_.set_line(state);
-  narrator_.mark("✗", Tone::Bad, std::string(what) + " after " + std::to_string(till_.answered() - answered_before) + " answers.");
+  narrator_.mark("✗", Tone::Bad,
+                 std::string(what) + " after " + std::to_string(till_.answered() - answered_before) + " answers.");
   sale_meanwhile();
   shop_.set_line("up", weak_line_ms);
 }
@@ -78,7 +89,8 @@ void Evening::flap(int number, std::string_view state, std::string_view what, st
 void Evening::forwarding_progress(std::size_t answered_before) {
   const auto done = static_cast<std::int64_t>(till_.answered() - answered_before);
   const auto all = static_cast<std::int64_t>(to_forward_);
-  narrator_.progress("forwarding " + report::bar(done, all, 40) + " " + std::to_string(done) + " of " + std::to_string(all));
+  narrator_.progress("forwarding " + report::bar(done, all, 40) + " " + std::to_string(done) + " of " +
+                     std::to_string(all));
 }
 
 // The restaurant does not stop for this.
@@ -87,26 +99,43 @@ void Evening::sale_meanwhile() {
   const Sale sale = sell("late-" + std::to_string(guest.number), guest.amount, guest.card);
   if (sale.refused()) throw StoryFailure("a sale during forwarding was refused: " + sale.code);
   to_forward_ += sale.status() == "succeeded" ? 0U : 1U;
-  narrator_.then("Meanwhile a guest pays " + usd(guest.amount) + ": " + std::string(report::status_text(sale.status())) + ".");
+  narrator_.then("Meanwhile a guest pays " + usd(guest.amount) + ": " +
+                 std::string(report::status_text(sale.status())) + ".");
 }
 
 void Evening::what_the_reader_reports() {
   narrator_.chapter("6 · What the reader reports");
   const report::Style& style = narrator_.style();
-  report::Table runs({{"SYNC", true}, {"STARTED", false, Fit::Whole, 8, 60}, {"FORWARDED", true}, {"APPROVED", true}, {"DECLINED", true}, {"REVIEW", true}, {"USD APPROVED", true}});
+  report::Table runs({{"SYNC", true},
+                      {"STARTED", false, Fit::Whole, 8, 60},
+                      {"FORWARDED", true},
+                      {"APPROVED", true},
+                      {"DECLINED", true},
+                      {"REVIEW", true},
+                      {"USD APPROVED", true}});
   std::int64_t sums[5] = {};
   for (const std::int64_t id : till_.sync_runs()) {
     const Json run = till_.sync_report(id);
     const std::int64_t row[5] = {number_of(run["forwarded"]), number_of(run["succeeded"]), number_of(run["declined"]),
-                                 number_of(run["requires_review"]), number_of(run["amounts_by_currency"]["usd"]["succeeded"])};
+                                 number_of(run["requires_review"]),
+                                 number_of(run["amounts_by_currency"]["usd"]["succeeded"])};
     for (std::size_t i = 0; i < 5; ++i) sums[i] += row[i];
     const auto started = parse_rfc3339(text_of(run["started_at"]));
-    runs.row({{std::to_string(id)}, {started ? report::local_time(*started, style, true).substr(11) : ""}, {std::to_string(row[0])},
-              {std::to_string(row[1]), Tone::Good}, {std::to_string(row[2]), row[2] > 0 ? Tone::Bad : Tone::Dim},
-              {std::to_string(row[3]), row[3] > 0 ? Tone::Bad : Tone::Dim}, {report::decimal(row[4], "usd")}});
+    runs.row({{std::to_string(id)},
+              {started ? report::local_time(*started, style, true).substr(11) : ""},
+              {std::to_string(row[0])},
+              {std::to_string(row[1]), Tone::Good},
+              {std::to_string(row[2]), row[2] > 0 ? Tone::Bad : Tone::Dim},
+              {std::to_string(row[3]), row[3] > 0 ? Tone::Bad : Tone::Dim},
+              {report::decimal(row[4], "usd")}});
   }
-  runs.row({{"all", Tone::Strong}, {""}, {std::to_string(sums[0]), Tone::Strong}, {std::to_string(sums[1]), Tone::Strong},
-            {std::to_string(sums[2]), Tone::Strong}, {std::to_string(sums[3]), Tone::Strong}, {report::decimal(sums[4], "usd"), Tone::Strong}});
+  runs.row({{"all", Tone::Strong},
+            {""},
+            {std::to_string(sums[0]), Tone::Strong},
+            {std::to_string(sums[1]), Tone::Strong},
+            {std::to_string(sums[2]), Tone::Strong},
+            {std::to_string(sums[3]), Tone::Strong},
+            {report::decimal(sums[4], "usd"), Tone::Strong}});
   narrator_.block(runs.render(style));
   narrator_.blank();
   narrator_.say("Declined by the issuers, and what to do about it:", Tone::Strong);
@@ -140,7 +169,8 @@ Proof Evening::prove() {
   std::string ledger = read_whole(shop_.path("acquirer/ledger.jsonl"));
   if (options_.sabotage == "doubled") ledger = with_doubled_line(ledger);
   if (options_.sabotage == "lost") ledger = with_lost_line(ledger);
-  if (options_.sabotage == "pan") write_whole(shop_.path("log/dump.bin"), "\x12" + std::string("\x42\x42\x42\x42\x42\x42\x42\x42") + "\x34");
+  if (options_.sabotage == "pan")
+    write_whole(shop_.path("log/dump.bin"), "\x12" + std::string("\x42\x42\x42\x42\x42\x42\x42\x42") + "\x34");
   const PanScanner scanner(pans_);
   Proof proof;
   proof.books = compare_books(ledger, book, till_.log());
@@ -163,7 +193,8 @@ Check Evening::reconciled() {
   }
   write_whole(shop_.path("till.csv"), csv);
   const Ended ended = shop_.command({"reconcile", shop_.path("till.csv")});
-  return {"till_agrees", "The till's log", ended.exit_code == 0 && lines > 0, "nightdrop reconcile: " + first_line(ended.out)};
+  return {"till_agrees", "The till's log", ended.exit_code == 0 && lines > 0,
+          "nightdrop reconcile: " + first_line(ended.out)};
 }
 
 Check Evening::audited() {
@@ -173,7 +204,8 @@ Check Evening::audited() {
     if (const std::size_t at = journal.find("\\\"amount\\\":"); at != std::string::npos) journal[at + 11] = '9';
   }
   write_whole(shop_.path("journal.jsonl"), journal);
-  const Ended verified = shop_.command({"audit", "verify", shop_.path("journal.jsonl"), "--certificate", shop_.path("reader.pem")});
+  const Ended verified =
+      shop_.command({"audit", "verify", shop_.path("journal.jsonl"), "--certificate", shop_.path("reader.pem")});
   return {"audit_chain", "The audit log", exported.exit_code == 0 && verified.exit_code == 0,
           "nightdrop audit verify: " + first_line(verified.out)};
 }

@@ -7,6 +7,7 @@
 
 #include "report/currency.hpp"
 #include "report/listings.hpp"
+#include "report/receipt.hpp"
 #include "report/table.hpp"
 
 namespace nightdrop::simulator {
@@ -16,9 +17,15 @@ using namespace std::chrono_literals;
 using report::Tone;
 using Steady = std::chrono::steady_clock;
 
-std::string text_of(JsonView value) { return std::string(value.string().value_or("")); }
-std::string usd(std::int64_t amount) { return report::money(amount, "usd"); }
-std::string reference(int guest) { return "friday-" + std::to_string(100 + guest); }
+std::string text_of(JsonView value) {
+  return std::string(value.string().value_or(""));
+}
+std::string usd(std::int64_t amount) {
+  return report::money(amount, "usd");
+}
+std::string reference(int guest) {
+  return "friday-" + std::to_string(100 + guest);
+}
 
 std::string milliseconds_since(Steady::time_point begin) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(Steady::now() - begin).count()) + " ms";
@@ -72,8 +79,9 @@ std::size_t Evening::stored_count() {
 void Evening::line_is_up() {
   narrator_.chapter("1 · The line is up");
   narrator_.say("A reader, its acquirer and the till: real programs, talking TLS 1.3. Three guests pay.");
-  till_.wait_until("the reader is online", [&] { return text_of(till_.offline_status()["network_status"]) == "online"; });
-  report::Table paid({{"SALE"}, {"AMOUNT", true}, {"CARD"}, {"READ"}, {"", false, report::Fit::Clip}});
+  till_.wait_until("the reader is online",
+                   [&] { return text_of(till_.offline_status()["network_status"]) == "online"; });
+  report::Table paid({{"SALE"}, {"AMOUNT", true}, {"CARD"}, {"READ"}, {"STATUS", false, report::Fit::Clip}});
   const std::pair<std::int64_t, const char*> early[] = {
       {4'250, "visa_contactless"}, {2'800, "mastercard_contactless"}, {6'175, "amex_contact"}};
   int number = 0;
@@ -102,30 +110,39 @@ void Evening::line_drops() {
   const auto begin = Steady::now();
   shop_.set_line("down");
   const Sale sale = till_.finish(request);
-  if (sale.status() != "stored") throw StoryFailure("the payment in flight was not stored: " + sale.status() + sale.code);
+  const std::string stored_after = milliseconds_since(begin);
+  if (sale.status() != "stored")
+    throw StoryFailure("the payment in flight was not stored: " + sale.status() + sale.code);
   narrator_.mark("✗", Tone::Bad, "The line goes down while " + usd(3'120) + " is being authorized.");
-  narrator_.then("Stored " + milliseconds_since(begin) + " later, under the same ID: whether the acquirer has it, nobody "
+  narrator_.then("Stored " + stored_after +
+                 " later, under the same ID: whether the acquirer has it, nobody "
                  "knows. It will be asked for again, never charged again.");
 }
 
 void Evening::forty_guests() {
   narrator_.chapter("3 · Forty guests want to pay");
-  narrator_.say("Caps of this shop: " + usd(payment_cap) + " a payment, " + usd(total_cap) + " in all, two payments a card; a "
-                "manager above " + usd(threshold) + ".");
+  narrator_.say("Caps of this shop: " + usd(payment_cap) + " a payment, " + usd(total_cap) +
+                " in all, two payments a card; a "
+                "manager above " +
+                usd(threshold) + ".");
   for (const Guest& guest : guests_) {
     if (guest.number == guest_count) break;  // the last one has a chapter of his own
     refusals_before(guest.number);
     one_guest(guest);
-    narrator_.progress("guest " + std::to_string(guest.number) + " of 40   " + usd(guest.amount) + "   " + guest.card.about +
-                       "   stored, not authorized");
+    narrator_.progress("guest " + std::to_string(guest.number) + " of 40   " + usd(guest.amount) + "   " +
+                       guest.card.about + "   stored, not authorized");
     narrator_.pause(70ms);
     till_.read_events();
     if (std::exchange(near_told_, near_told_ || till_.near_limit()) != near_told_) {
-      narrator_.mark("!", Tone::Warning, "Guest " + std::to_string(guest.number) + ": 80 % of the cap is used; the till is told.");
+      narrator_.mark("!", Tone::Warning,
+                     "Guest " + std::to_string(guest.number) + ": 80 % of the cap is used; the till is told.");
     }
   }
-  narrator_.mark("✓", Tone::Good, "39 of the forty have paid: " + std::to_string(stored_count()) + " payments are stored, none is "
-                                  "authorized, and every receipt says so.");
+  narrator_.mark("✓", Tone::Good,
+                 "39 of the forty have paid; " + std::to_string(stored_count()) +
+                     " payments are stored. Each receipt "
+                     "says: “" +
+                     receipt_says_ + "”.");
   tip_and_void();
 }
 
@@ -133,16 +150,22 @@ void Evening::one_guest(const Guest& guest) {
   if (guest.number == 7) return swipe_then_phone(guest);
   if (guest.number == big_party) return manager_approves(guest);
   const Sale sale = sell(reference(guest.number), guest.amount, guest.card);
-  if (sale.status() != "stored") throw StoryFailure("guest " + std::to_string(guest.number) + " could not pay: " + sale.code + sale.status());
+  if (sale.status() != "stored")
+    throw StoryFailure("guest " + std::to_string(guest.number) + " could not pay: " + sale.code + sale.status());
+  if (guest.number == 1) receipt_says_ = report::outcome_text(sale.payment.view());
   if (guest.number == 12) tipped_ = sale.id();
   if (guest.number == 21) returned_ = sale.id();
 }
 
 // Others come in between and are sent away, each by another rule.
 void Evening::refusals_before(int guest) {
-  if (guest == 10) refused("A card that expired in 2020", 2'350, catalogue_card("visa_expired"), "The guest pays cash.");
-  if (guest == 16) refused("A chip that says no by itself", 4'400, catalogue_card("visa_chip_refuses"), "The guest takes another card.");
-  if (guest == 25) refused("A party wants to pay for all", 31'250, catalogue_card("visa_contact"), "They split the bill.");
+  if (guest == 10)
+    refused("A card that expired in 2020", 2'350, catalogue_card("visa_expired"), "The guest pays cash.");
+  if (guest == 16)
+    refused("A chip that says no by itself", 4'400, catalogue_card("visa_chip_refuses"),
+            "The guest takes another card.");
+  if (guest == 25)
+    refused("A party wants to pay for all", 31'250, catalogue_card("visa_contact"), "They split the bill.");
 }
 
 void Evening::refused(const std::string& what, std::int64_t amount, const GuestCard& card, const std::string& then) {
@@ -165,8 +188,10 @@ void Evening::swipe_then_phone(const Guest& guest) {
 void Evening::manager_approves(const Guest& guest) {
   const std::string number = std::to_string(guest.number);
   const Sale waits = sell(reference(guest.number), guest.amount, guest.card);
-  if (waits.status() != "requires_approval") throw StoryFailure("no approval was asked for: " + waits.status() + waits.code);
-  narrator_.mark("!", Tone::Warning, "Guest " + number + ", " + usd(guest.amount) + ": above the threshold, a manager must approve.");
+  if (waits.status() != "requires_approval")
+    throw StoryFailure("no approval was asked for: " + waits.status() + waits.code);
+  narrator_.mark("!", Tone::Warning,
+                 "Guest " + number + ", " + usd(guest.amount) + ": above the threshold, a manager must approve.");
   const Sale wrong = till_.approve(waits.id(), "1357");
   if (wrong.code != "approver_invalid") throw StoryFailure("a wrong PIN was taken");
   const Sale approved = till_.approve(waits.id(), manager_pin);
@@ -178,11 +203,13 @@ void Evening::tip_and_void() {
   const Sale tipped = till_.add_tip(tipped_, 500);
   if (tipped.refused()) throw StoryFailure("the tip was refused: " + tipped.code);
   const std::int64_t amount = tipped.payment["amount"].integer().value_or(0);
-  narrator_.mark("·", Tone::Good, "Guest 12 adds a tip of 5.00: " + usd(amount - 500) + " becomes " + usd(amount) + ".");
+  narrator_.mark("·", Tone::Good,
+                 "Guest 12 adds a tip of 5.00: " + usd(amount - 500) + " becomes " + usd(amount) + ".");
   const Sale gone = till_.take_back(returned_);
   if (gone.status() != "canceled") throw StoryFailure("the void was refused: " + gone.code);
-  narrator_.mark("·", Tone::Good, "Guest 21 sends the fish back: " + usd(gone.payment["amount"].integer().value_or(0)) +
-                                      " voided, and never sent.");
+  narrator_.mark("·", Tone::Good,
+                 "Guest 21 sends the fish back: " + usd(gone.payment["amount"].integer().value_or(0)) +
+                     " voided, and never sent.");
 }
 
 void Evening::power_cut() {
@@ -202,8 +229,9 @@ void Evening::power_cut() {
   const auto after = snapshot(till_.book());
   std::size_t kept = 0;
   for (const auto& [id, payment] : before) kept += after.contains(id) && after.at(id) == payment ? 1U : 0U;
-  power_cut_ = {"power_cut", "The power cut", kept == before.size(),
-                std::to_string(kept) + " of " + std::to_string(before.size()) + " payments came back, each exactly as it was"};
+  power_cut_ = {
+      "power_cut", "The power cut", kept == before.size(),
+      std::to_string(kept) + " of " + std::to_string(before.size()) + " payments came back, each exactly as it was"};
   narrator_.mark(power_cut_.ok ? "✓" : "✗", power_cut_.ok ? Tone::Good : Tone::Bad,
                  "Back in " + ready + ": " + power_cut_.figure + ".");
   const Sale known = till_.look_up(reference(guest.number));

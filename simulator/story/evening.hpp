@@ -59,6 +59,7 @@ class Evening {
   std::set<std::string> pans_;  // of every card that met the reader
   std::string tipped_;          // ids
   std::string returned_;
+  std::string receipt_says_;
   std::size_t meanwhile_{0};
   std::size_t to_forward_{0};
   int refused_{0};

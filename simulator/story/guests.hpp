@@ -11,7 +11,7 @@
 namespace nightdrop::simulator {
 
 struct GuestCard {
-  std::string name;   // of the catalogue; empty: a card of its own
+  std::string name;  // of the catalogue; empty: a card of its own
   std::string pan;
   std::string about;  // "Visa 4242"
   // The `card` of the simulated reader's present_card.
@@ -28,7 +28,7 @@ struct Guest {
 };
 
 inline constexpr int guest_count = 40;
-inline constexpr int big_party = 31;       // above the manager's threshold
+inline constexpr int big_party = 31;  // above the manager's threshold
 inline constexpr const char* manager = "manager";
 inline constexpr const char* manager_pin = "2468";
 inline constexpr std::int64_t threshold = 10'000;

@@ -31,7 +31,8 @@ bool has_colours(int descriptor) {
 }
 
 UtcMs now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 int local_offset_minutes(UtcMs time) {
@@ -62,22 +63,26 @@ void Narrator::title(std::string_view name, std::string_view about) {
 }
 
 void Narrator::chapter(std::string_view name) {
-  pause(std::chrono::milliseconds(900));
+  pause(std::chrono::milliseconds(1'800));
   const std::size_t used = report::display_width(name) + 4;
   const std::string rule = report::repeated("─", style_.width > used ? style_.width - used : 0);
-  write("\n" + report::toned("── ", report::Tone::Dim, style_) + report::toned(name, report::Tone::Strong, style_) + " " +
-        report::toned(rule, report::Tone::Dim, style_) + "\n");
+  write("\n" + report::toned("── ", report::Tone::Dim, style_) + report::toned(name, report::Tone::Strong, style_) +
+        " " + report::toned(rule, report::Tone::Dim, style_) + "\n");
   pause(std::chrono::milliseconds(300));
 }
 
-void Narrator::say(std::string_view text, report::Tone tone) { wrapped("  ", text, tone); }
+void Narrator::say(std::string_view text, report::Tone tone) {
+  wrapped("  ", text, tone);
+}
 
 void Narrator::mark(std::string_view sign, report::Tone tone, std::string_view text) {
   wrapped("  " + report::toned(sign, tone, style_) + " ", text, report::Tone::Plain);
-  pause(std::chrono::milliseconds(150));
+  pause(std::chrono::milliseconds(200));
 }
 
-void Narrator::then(std::string_view text, report::Tone tone) { wrapped("      ", text, tone); }
+void Narrator::then(std::string_view text, report::Tone tone) {
+  wrapped("      ", text, tone);
+}
 
 void Narrator::block(std::string_view lines) {
   std::string out;
@@ -90,7 +95,9 @@ void Narrator::block(std::string_view lines) {
   write(out);
 }
 
-void Narrator::blank() { write("\n"); }
+void Narrator::blank() {
+  write("\n");
+}
 
 void Narrator::progress(std::string_view text) {
   if (!terminal_) return;

@@ -37,8 +37,8 @@ std::string wide(std::string_view digits) {
   return bytes;
 }
 
-// What base64 of anything that holds `bytes` must hold, when they begin `shift` bytes into a group of three: without the
-// characters that depend on what stands before or after.
+// What base64 of anything that holds `bytes` must hold, when they begin `shift` bytes into a group of three: without
+// the characters that depend on what stands before or after.
 std::string base64_inside(const std::string& bytes, std::size_t shift) {
   const std::string text = to_base64(bytes_of(std::string(shift, 'x') + bytes));
   const std::size_t first = shift == 0 ? 0 : shift + 1;
@@ -94,7 +94,8 @@ bool PanScanner::Pattern::matches(std::string_view text, std::size_t at) const {
   if (!text.substr(at).starts_with(bytes)) return false;
   const std::size_t end = at + bytes.size();
   if (nibble_before >= 0 && (at == 0 || (text[at - 1] & 0x0F) != nibble_before)) return false;
-  return nibble_after < 0 || (end < text.size() && (static_cast<unsigned char>(text[end]) >> 4U) == static_cast<unsigned>(nibble_after));
+  return nibble_after < 0 ||
+         (end < text.size() && (static_cast<unsigned char>(text[end]) >> 4U) == static_cast<unsigned>(nibble_after));
 }
 
 void PanScanner::scan(std::string_view bytes, const std::string& file, std::vector<PanFinding>& findings) const {

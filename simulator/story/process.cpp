@@ -27,7 +27,8 @@ Child start(const std::vector<std::string>& command, const std::string& log, std
   std::array<int, 2> in{};
   std::array<int, 2> out{};
   const int errors = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (errors < 0 || ::pipe2(out.data(), O_CLOEXEC) != 0 || ::pipe2(in.data(), O_CLOEXEC) != 0) throw StoryFailure(log + " cannot be written");
+  if (errors < 0 || ::pipe2(out.data(), O_CLOEXEC) != 0 || ::pipe2(in.data(), O_CLOEXEC) != 0)
+    throw StoryFailure(log + " cannot be written");
   std::vector<std::string> words = command;
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -67,7 +68,8 @@ std::string first_line(int pipe) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Steady::now()).count();
     pollfd entry{pipe, POLLIN, 0};
     char c = 0;
-    if (left <= 0 || ::poll(&entry, 1, static_cast<int>(left)) <= 0 || ::read(pipe, &c, 1) != 1 || c == '\n') return line;
+    if (left <= 0 || ::poll(&entry, 1, static_cast<int>(left)) <= 0 || ::read(pipe, &c, 1) != 1 || c == '\n')
+      return line;
     line += c;
   }
 }

@@ -16,7 +16,9 @@ struct Posting {
   std::string reference;
 };
 
-std::string text_of(JsonView value) { return std::string(value.string().value_or("")); }
+std::string text_of(JsonView value) {
+  return std::string(value.string().value_or(""));
+}
 
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
@@ -28,7 +30,9 @@ std::vector<std::string> lines_of(std::string_view text) {
   return lines;
 }
 
-bool posts(JsonView line) { return line["type"].string() == "payment" && line["posted"].integer().value_or(0) > 0; }
+bool posts(JsonView line) {
+  return line["type"].string() == "payment" && line["posted"].integer().value_or(0) > 0;
+}
 
 std::map<std::string, Posting> postings(std::string_view ledger) {
   std::map<std::string, Posting> all;
@@ -52,7 +56,9 @@ std::string plural(std::size_t count, const std::string& noun) {
   return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
 
-std::string usd(std::int64_t amount) { return report::money(amount, "usd"); }
+std::string usd(std::int64_t amount) {
+  return report::money(amount, "usd");
+}
 
 // The last line that posts money; npos if there is none.
 std::size_t last_posting(const std::vector<std::string>& lines) {
@@ -71,7 +77,8 @@ std::string joined(const std::vector<std::string>& lines) {
 
 }  // namespace
 
-Comparison compare_books(std::string_view ledger, const std::vector<Json>& book, const std::map<std::string, LogLine>& log) {
+Comparison compare_books(std::string_view ledger, const std::vector<Json>& book,
+                         const std::map<std::string, LogLine>& log) {
   Comparison found;
   const auto posted = postings(ledger);
   std::map<std::string, std::string> status;  // by id, in the reader's book
@@ -104,16 +111,20 @@ Comparison compare_books(std::string_view ledger, const std::vector<Json>& book,
   return found;
 }
 
-bool Proof::holds() const { return !checks.empty() && std::ranges::all_of(checks, &Check::ok); }
+bool Proof::holds() const {
+  return !checks.empty() && std::ranges::all_of(checks, &Check::ok);
+}
 
 std::vector<Check> book_checks(const Comparison& found) {
   std::vector<Check> checks;
-  checks.push_back({"nothing_lost", "Nothing lost", found.lost == 0 && found.confirmed > 0 && found.in_book == found.confirmed,
-                    std::to_string(found.lost) + " lost: " + plural(found.confirmed, "sale") + " confirmed to the till; " +
-                        std::to_string(found.approved) + " approved, " + std::to_string(found.declined) + " declined, " +
-                        std::to_string(found.voided) + " voided"});
+  checks.push_back({"nothing_lost", "Nothing lost",
+                    found.lost == 0 && found.confirmed > 0 && found.in_book == found.confirmed,
+                    std::to_string(found.lost) + " lost: " + plural(found.confirmed, "sale") +
+                        " confirmed to the till; " + std::to_string(found.approved) + " approved, " +
+                        std::to_string(found.declined) + " declined, " + std::to_string(found.voided) + " voided"});
   checks.push_back({"nothing_twice", "Nothing twice", found.twice == 0 && found.unexplained == 0 && found.posted > 0,
-                    std::to_string(found.twice) + " twice: " + plural(found.posted, "payment") + " in the acquirer's ledger, " +
+                    std::to_string(found.twice) + " twice: " + plural(found.posted, "payment") +
+                        " in the acquirer's ledger, " +
                         (found.unexplained == 0 ? "each known as approved to the reader"
                                                 : std::to_string(found.unexplained) + " unknown to the reader")});
   checks.push_back({"same_amounts", "The same money", found.differing == 0 && found.ledger_total == found.reader_total,
@@ -127,8 +138,9 @@ Check scan_check(const PanScanner& scanner, const PanScan& in_the_dark, const Pa
   const std::size_t found = in_the_dark.findings.size() + at_the_end.findings.size();
   const bool ok = found == 0 && planted.size() == 1 && in_the_dark.files > 0 && at_the_end.files > 0 &&
                   in_the_dark.unreadable + at_the_end.unreadable == 0;
-  std::string figure = plural(scanner.pans(), "card number") + " looked for as digits, packed, hex and base64: " +
-                       std::to_string(found) + " found in " + plural(in_the_dark.files, "file") + " after the power cut, in " +
+  std::string figure = plural(scanner.pans(), "card number") +
+                       " looked for as digits, packed, hex and base64: " + std::to_string(found) + " found in " +
+                       plural(in_the_dark.files, "file") + " after the power cut, in " +
                        std::to_string(at_the_end.files) + " at the end";
   std::size_t named = 0;
   for (const PanScan* scan : {&in_the_dark, &at_the_end}) {

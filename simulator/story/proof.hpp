@@ -15,17 +15,17 @@
 namespace nightdrop::simulator {
 
 struct Check {
-  std::string key;     // nothing_lost
-  std::string name;    // "Nothing lost"
+  std::string key;   // nothing_lost
+  std::string name;  // "Nothing lost"
   bool ok{false};
   std::string figure;  // one sentence with the numbers
 };
 
 // The two books side by side.
 struct Comparison {
-  std::size_t confirmed{0};    // sales that the till was told of
-  std::size_t in_book{0};      // of these, answered by the acquirer or voided, in the reader's book
-  std::size_t approved{0};     // payments that are approved in the reader's book
+  std::size_t confirmed{0};  // sales that the till was told of
+  std::size_t in_book{0};    // of these, answered by the acquirer or voided, in the reader's book
+  std::size_t approved{0};   // payments that are approved in the reader's book
   std::size_t declined{0};
   std::size_t voided{0};
   std::size_t posted{0};       // ids with money at the acquirer
@@ -38,7 +38,8 @@ struct Comparison {
 };
 
 // Requires: `ledger` is the text of ledger.jsonl; `book` the reader's payments; `log` the till's own.
-Comparison compare_books(std::string_view ledger, const std::vector<Json>& book, const std::map<std::string, LogLine>& log);
+Comparison compare_books(std::string_view ledger, const std::vector<Json>& book,
+                         const std::map<std::string, LogLine>& log);
 
 struct Proof {
   std::vector<Check> checks;

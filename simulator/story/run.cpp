@@ -21,9 +21,10 @@ void tell_checks(Narrator& narrator, const std::vector<Check>& checks) {
   for (const Check& check : checks) {
     const report::Style& style = narrator.style();
     const auto lines = report::wrapped(check.figure, style.width - 4 - name_width - 1);
-    std::string text = report::toned(check.ok ? "✓" : "✗", check.ok ? report::Tone::Good : report::Tone::Bad, style) + " " +
-                       report::toned(report::left(check.name, name_width), report::Tone::Strong, style);
-    for (std::size_t i = 0; i < lines.size(); ++i) text += (i == 0 ? "" : std::string(name_width + 2, ' ')) + lines[i] + "\n";
+    std::string text = report::toned(check.ok ? "✓" : "✗", check.ok ? report::Tone::Good : report::Tone::Bad, style) +
+                       " " + report::toned(report::left(check.name, name_width), report::Tone::Strong, style);
+    for (std::size_t i = 0; i < lines.size(); ++i)
+      text += (i == 0 ? "" : std::string(name_width + 2, ' ')) + lines[i] + "\n";
     narrator.block(text);
     narrator.pause(std::chrono::milliseconds(250));
   }
@@ -50,9 +51,10 @@ void print_json(const Proof& proof, std::int64_t took_ms) {
 void say_how_to_go_on(Narrator& narrator, const StoryOptions& options, const std::string& acquirer_address) {
   narrator.blank();
   narrator.say("The reader is in " + options.directory + ". To go on by hand:");
-  narrator.block(options.programs + "/nightdrop-sim acquirer --dir " + options.directory + "/acquirer --listen " + acquirer_address + " &\n" +
-                 options.programs + "/nightdropd --config " + options.directory + "/nightdrop.json &\n" +
-                 options.programs + "/nightdrop --config " + options.directory + "/nightdrop.json list\n");
+  narrator.block(options.programs + "/nightdrop-sim acquirer --dir " + options.directory + "/acquirer --listen " +
+                 acquirer_address + " &\n" + options.programs + "/nightdropd --config " + options.directory +
+                 "/nightdrop.json &\n" + options.programs + "/nightdrop --config " + options.directory +
+                 "/nightdrop.json list\n");
 }
 
 }  // namespace

@@ -28,14 +28,17 @@ void write_whole(const std::string& path, const std::string& text) {
   if (!file) throw StoryFailure(path + " cannot be written");
 }
 
-std::string text_of(JsonView value) { return std::string(value.string().value_or("")); }
+std::string text_of(JsonView value) {
+  return std::string(value.string().value_or(""));
+}
 
 }  // namespace
 
 Json call(PosClient& client, std::string_view method, const Json& params) {
   auto answer = client.call(method, params.dump(), call_timeout);
   if (!answer) {
-    throw StoryFailure(std::string(method) + ": " + (answer.error().refused() ? answer.error().answer : answer.error().error.text));
+    throw StoryFailure(std::string(method) + ": " +
+                       (answer.error().refused() ? answer.error().answer : answer.error().error.text));
   }
   auto json = Json::parse(*answer);
   if (!json) throw StoryFailure(std::string(method) + ": the answer is no JSON");
@@ -46,9 +49,10 @@ Shop::Shop(std::string directory, std::string programs)
     : directory_(std::move(directory)), programs_(std::move(programs)) {
   make_folder();
   provision();
-  acquirer_ = std::make_unique<Process>(
-      std::vector<std::string>{programs_ + "/nightdrop-sim", "acquirer", "--dir", path("acquirer"), "--listen", "127.0.0.1:0", "--verbose"},
-      path("log/acquirer.log"));
+  acquirer_ =
+      std::make_unique<Process>(std::vector<std::string>{programs_ + "/nightdrop-sim", "acquirer", "--dir",
+                                                         path("acquirer"), "--listen", "127.0.0.1:0", "--verbose"},
+                                path("log/acquirer.log"));
   acquirer_address_ = text_of(acquirer_->ready()["listen"]);
   admin_address_ = text_of(acquirer_->ready()["admin"]);
   set_up_for_watching();
@@ -74,7 +78,8 @@ void Shop::provision() const {
   const auto policy = Json::parse(defaults.out);
   if (defaults.exit_code != 0 || !policy) throw StoryFailure("policy defaults: " + read_whole(log));
   write_whole(draft, restaurant_policy(policy->view()));
-  const Ended added = run_program({provision, "policy", "add-approver", "--policy", draft, "--id", manager}, log, std::string(manager_pin) + "\n");
+  const Ended added = run_program({provision, "policy", "add-approver", "--policy", draft, "--id", manager}, log,
+                                  std::string(manager_pin) + "\n");
   if (added.exit_code != 0) throw StoryFailure("policy add-approver: " + read_whole(log));
   const Ended made = run_program({provision, "dev", "--out", directory_, "--policy", draft, "--force"}, log);
   if (made.exit_code != 0) throw StoryFailure("provision dev: " + read_whole(log));
@@ -115,7 +120,9 @@ void Shop::stop_acquirer() {
   if (code != 0) throw StoryFailure("the acquirer did not end in order; see " + path("log/acquirer.log"));
 }
 
-void Shop::world(std::string_view method, const Json& params) { (void)call(*world_, method, params); }
+void Shop::world(std::string_view method, const Json& params) {
+  (void)call(*world_, method, params);
+}
 
 void Shop::set_line(std::string_view state, int round_trip_ms) {
   Json params = Json::object();
@@ -127,11 +134,17 @@ void Shop::present(JsonView card) {
   world("present_card", params.set("card", card));
 }
 
-void Shop::take_card_away() { world("remove_card", Json::object()); }
+void Shop::take_card_away() {
+  world("remove_card", Json::object());
+}
 
-void Shop::acquirer_faults(std::string_view plan) { (void)admin_request(admin_address_, "POST", "/admin/faults", plan); }
+void Shop::acquirer_faults(std::string_view plan) {
+  (void)admin_request(admin_address_, "POST", "/admin/faults", plan);
+}
 
-Json Shop::acquirer_stats() { return admin_request(admin_address_, "GET", "/admin/stats", {}); }
+Json Shop::acquirer_stats() {
+  return admin_request(admin_address_, "GET", "/admin/stats", {});
+}
 
 Ended Shop::command(std::vector<std::string> arguments) {
   std::vector<std::string> words{programs_ + "/nightdrop", "--config", config_file()};

@@ -9,7 +9,9 @@ namespace {
 constexpr auto patience = std::chrono::seconds(30);
 constexpr int page = 100;
 
-std::string text_of(JsonView value) { return std::string(value.string().value_or("")); }
+std::string text_of(JsonView value) {
+  return std::string(value.string().value_or(""));
+}
 
 Json one(std::string_view key, const std::string& value) {
   Json params = Json::object();
@@ -35,7 +37,9 @@ std::uint64_t Till::begin(const std::string& reference, std::int64_t amount, con
   return *request;
 }
 
-Sale Till::finish(std::uint64_t request) { return outcome(client_->wait(request, patience)); }
+Sale Till::finish(std::uint64_t request) {
+  return outcome(client_->wait(request, patience));
+}
 
 Sale Till::sell(const std::string& reference, std::int64_t amount, const GuestCard& card) {
   Sale sale = finish(begin(reference, amount, card));
@@ -64,7 +68,9 @@ Sale Till::look_up(const std::string& reference) {
   return request("retrieve_payment_intent", one("merchant_reference", reference));
 }
 
-Json Till::offline_status() { return call(*client_, "retrieve_offline_status", Json::object()); }
+Json Till::offline_status() {
+  return call(*client_, "retrieve_offline_status", Json::object());
+}
 
 Json Till::sync_report(std::int64_t id) {
   Json params = Json::object();
@@ -89,7 +95,9 @@ std::vector<Json> Till::book() {
   return all;
 }
 
-Sale Till::request(std::string_view method, const Json& params) { return outcome(client_->call(method, params.dump(), patience)); }
+Sale Till::request(std::string_view method, const Json& params) {
+  return outcome(client_->call(method, params.dump(), patience));
+}
 
 Sale Till::outcome(const PosResult<std::string>& answer) {
   Sale sale;
@@ -115,7 +123,8 @@ void Till::note(const Sale& sale) {
   const bool taken = status == "stored" || status == "forwarding" || status == "succeeded";
   if (status == "canceled" && log_.contains(reference)) log_[reference].voided = true;
   if (!taken) return;
-  log_[reference] = {sale.id(), sale.payment["amount"].integer().value_or(0), text_of(sale.payment["payment_method"]["last4"]), false};
+  log_[reference] = {sale.id(), sale.payment["amount"].integer().value_or(0),
+                     text_of(sale.payment["payment_method"]["last4"]), false};
 }
 
 void Till::wait_until(std::string_view what, const std::function<bool()>& holds) {

@@ -122,7 +122,8 @@ TEST_F(Demo, KeepsTheReaderAndSaysHowToGoOn) {
   const Ended ended = run(demo, with({"--keep", kept}));
   ASSERT_EQ(ended.exit_code, 0) << ended.out;
   EXPECT_NE(ended.out.find("nightdropd --config " + (kept / "nightdrop.json").string()), std::string::npos);
-  const Ended checked = run(std::string(NIGHTDROP_BIN_DIR) + "/nightdropd", {"--config", kept / "nightdrop.json", "--check"});
+  const Ended checked =
+      run(std::string(NIGHTDROP_BIN_DIR) + "/nightdropd", {"--config", kept / "nightdrop.json", "--check"});
   EXPECT_EQ(checked.exit_code, 0) << checked.err;
   expect_nothing_left();
 }
@@ -160,7 +161,8 @@ TEST_F(Demo, LeavesNothingBehindWhenItIsInterrupted) {
   ::close(out[1]);
   std::string said;
   char buffer[512];
-  for (ssize_t count = 0; said.find("mid-payment") == std::string::npos; said.append(buffer, static_cast<std::size_t>(count))) {
+  for (ssize_t count = 0; said.find("mid-payment") == std::string::npos;
+       said.append(buffer, static_cast<std::size_t>(count))) {
     count = ::read(out[0], buffer, sizeof buffer);
     ASSERT_GT(count, 0) << said;
   }
