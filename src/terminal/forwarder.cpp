@@ -181,6 +181,7 @@ void Forwarder::send_payments(Route route) {
   auto rows = books_.ports().store.due(books_.now(), wanted, busy);
   if (!rows || rows->empty()) return;
   set_unsendable_aside(*rows);
+  drop_refunds_of_nothing(*rows);
   if (rows->empty()) return;
   const bool fresh = std::ranges::any_of(*rows, [](const Payment& row) { return row.attempts == 0; });
   auto marked = mark_forwarding(std::move(*rows), route);
@@ -206,6 +207,28 @@ void Forwarder::set_unsendable_aside(std::vector<Payment>& rows) {
       if (payment.status == Status::Declined) engine::apply(payment, Event::RetryDue);
       engine::apply(payment, Event::Forward);
       engine::Settlement settled = engine::settle(payment, Rejected{0, "card_data_lost"}, books_.policy(), books_.now(), 0);
+      return books_.record(settled.payment);
+    });
+    return true;
+  });
+}
+
+// A refund whose sale came to nothing has nothing to give back: it is voided. Where a person has yet to decide about
+// the sale, a person decides about the refund too. One that may have left already is settled like any other.
+void Forwarder::drop_refunds_of_nothing(std::vector<Payment>& rows) {
+  std::erase_if(rows, [&](Payment& refund) {
+    if (refund.original_payment.empty() || refund.sent || refund.status != Status::Stored) return false;
+    const auto sale = books_.ports().store.find(refund.original_payment);
+    if (!sale || !*sale || (*sale)->status == Status::Succeeded || engine::is_at_risk((*sale)->status)) return false;
+    (void)books_.write([&] {
+      if (engine::is_final((*sale)->status)) {
+        engine::apply(refund, Event::Voided);
+        engine::erase_card(refund);
+        refund.cancellation = Cancellation{CancelReason::Abandoned, books_.now()};
+        return books_.record(refund);
+      }
+      engine::apply(refund, Event::Forward);
+      engine::Settlement settled = engine::settle(refund, Rejected{0, "sale_unsettled"}, books_.policy(), books_.now(), 0);
       return books_.record(settled.payment);
     });
     return true;

@@ -55,6 +55,7 @@ class Forwarder {
   void finish_reversed(const std::string& id, bool done);
   void send_payments(Route route);
   void set_unsendable_aside(std::vector<Payment>& rows);
+  void drop_refunds_of_nothing(std::vector<Payment>& rows);
   Result<std::vector<Payment>> mark_forwarding(std::vector<Payment> rows, Route route);
   void launch(std::vector<Payment> payments, Route route);
   void launch_one(const Payment& payment, Route route);
