@@ -331,6 +331,7 @@ void World::start_acquirer() {
 }
 
 void World::kill_acquirer() {
+  if (acquirer_ == nullptr) return;
   acquirer_->end(SIGKILL);
   acquirer_.reset();
 }

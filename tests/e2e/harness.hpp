@@ -145,6 +145,9 @@ class World {
   bool running() const { return daemon_ != nullptr; }
   Ended refused_start();  // starts a daemon that must refuse
   void start_acquirer();
+  void start_acquirer_if_gone() {
+    if (acquirer_ == nullptr) start_acquirer();
+  }
   void kill_acquirer();
   pid_t daemon_id() const { return daemon_->id(); }
   // Signs another policy for this reader, laid over the one it has; the next start takes it.
