@@ -180,7 +180,7 @@ Result<void> SqlCipherStore::update_card(const Payment* old, const Payment& now)
   }
   if (after) ND_TRY(change_card(now, now.amount, 1, 1));
   if (!before) return {};
-  const bool taken_back = after || now.status == Status::Canceled;
+  const bool taken_back = after || now.status == Status::Canceled || now.status == Status::RequiresPaymentMethod;
   return change_card(*old, taken_back ? -old->amount : 0, taken_back ? -1 : 0, -1);
 }
 
