@@ -1,5 +1,7 @@
 #include "terminal/network.hpp"
 
+#include <algorithm>
+
 #include "nightdrop/words.hpp"
 
 namespace nightdrop::terminal {
@@ -48,18 +50,29 @@ void Network::refresh() {
 }
 
 void Network::suspect(Route route, bool dead) {
+  const auto before = chooser_.quality(route);
   chooser_.suspect(route, dead);
+  tell_quality(route, before);
   tick(waits_);
   settle();
 }
 
 void Network::tick(bool something_waits) {
   waits_ = something_waits;
+  const std::int64_t now = books_.mono_ms();
+  needs_time_ = !books_.clock().trusted;
+  // A good route is not probed by itself, and only a probe brings the acquirer's time.
+  if (const auto route = chooser_.good(); route && needs_time_ && now >= ask_time_at_ms_) {
+    ask_time_at_ms_ = now + ask_time_every_ms;
+    chooser_.suspect(*route, false);
+  }
   while (const auto next = chooser_.take_probe(books_.mono_ms(), something_waits)) probe(*next);
 }
 
 std::optional<std::int64_t> Network::next_tick_ms(bool something_waits) const {
-  return chooser_.next_probe_at(books_.mono_ms(), something_waits);
+  auto next = chooser_.next_probe_at(books_.mono_ms(), something_waits);
+  if (needs_time_ && chooser_.good()) next = std::min(next.value_or(ask_time_at_ms_), ask_time_at_ms_);
+  return next;
 }
 
 void Network::probe(links::RouteChooser::Probe probe) {
@@ -75,14 +88,17 @@ void Network::probe(links::RouteChooser::Probe probe) {
       capabilities_ = *capabilities;
       books_.server_time(capabilities->server_time);
     }
-    const auto after = chooser_.quality(route);
-    if (after != before && (after == links::Quality::Good || before == links::Quality::Good)) {
-      (void)books_.write([&] {
-        const bool good = after == links::Quality::Good;
-        return books_.journal("link.changed", link_event(route, good ? "good" : "bad", good ? "acquirer_answered" : "no_answer"));
-      });
-    }
+    tell_quality(route, before);
     settle();
+  });
+}
+
+void Network::tell_quality(Route route, links::Quality before) {
+  const auto after = chooser_.quality(route);
+  if (after == before || (after != links::Quality::Good && before != links::Quality::Good)) return;
+  const bool good = after == links::Quality::Good;
+  (void)books_.write([&] {
+    return books_.journal("link.changed", link_event(route, good ? "good" : "bad", good ? "acquirer_answered" : "no_answer"));
   });
 }
 
@@ -90,7 +106,7 @@ void Network::settle() {
   const auto status = chooser_.status();
   const auto route = chooser_.good();
   if (status == told_status_ && route == told_route_) {
-    if (changed_ && !undecided()) changed_(false);  // a probe ended without news: who waited for it goes on
+    if (probed_ && !undecided()) probed_();
     return;
   }
   const bool returned = route.has_value() && !told_route_;

@@ -39,6 +39,7 @@ Result<void> Terminal::start() {
     checkout_.network_changed();
     tell_status();
   });
+  network_.on_probed([this] { checkout_.network_changed(); });
   prune_at_ms_ = books_.mono_ms() + prune_first_ms;
   end_turn();
   network_.start();
