@@ -45,7 +45,7 @@ void Forwarder::forward_now() {
 
 void Forwarder::path_returned() {
   suspended_until_ms_ = 0;
-  (void)books_.write([&] { return books_.ports().store.release_backoff(); });
+  release_due_ = true;
   watch_deadlines();  // the acquirer may have corrected the clock just now
   pump();
 }
@@ -54,6 +54,12 @@ void Forwarder::pump() {
   if (books_.mono_ms() < stalled_until_ms_) return;
   if (books_.mono_ms() >= deadlines_at_ms_) watch_deadlines();  // what is overdue is not sent any more (RULES 10)
   if (suspended_until_ms_ != 0 && books_.mono_ms() >= suspended_until_ms_) suspended_until_ms_ = 0;
+  if (release_due_ && books_.mono_ms() >= release_from_ms_) {
+    // A path that answers probes and takes no payments returns at once each time; that must not become a storm.
+    release_due_ = false;
+    release_from_ms_ = books_.mono_ms() + release_pause_ms;
+    (void)books_.write([&] { return books_.ports().store.release_backoff(); });
+  }
   const auto route = network_.route();
   if (route && suspended_until_ms_ == 0 && send_reversals(*route)) send_payments(*route);
   plan_next();
@@ -79,6 +85,7 @@ void Forwarder::plan_next() {
 std::optional<std::int64_t> Forwarder::next_tick_ms() const {
   std::int64_t next = deadlines_at_ms_;
   if (suspended_until_ms_ != 0) next = std::min(next, suspended_until_ms_);
+  if (release_due_) next = std::min(next, std::max(release_from_ms_, stalled_until_ms_));
   if (next_due_ && network_.route() && suspended_until_ms_ == 0 && in_flight_.size() < books_.settings().window) {
     const std::int64_t due = books_.mono_ms() + std::max<std::int64_t>(0, *next_due_ - books_.now());
     next = std::min(next, std::max(due, stalled_until_ms_));
@@ -139,7 +146,10 @@ void Forwarder::on_reversal_outcome(const hal::Reversal& reversal, Route route, 
     auto delay = engine::backoff(reversal.attempts, books_.random());
     if (const auto* later = std::get_if<TryAgain>(&answer); later != nullptr && later->retry_after) delay = *later->retry_after;
     again.not_before = books_.now() + delay.count();
-    (void)books_.write([&] { return books_.ports().store.put_reversal(again); });
+    (void)books_.write([&]() -> Result<void> {
+      ND_TRY(books_.ports().store.put_reversal(again));
+      return std::holds_alternative<NotAuthorized>(answer) ? suspend() : Result<void>();
+    });
   }
   pump();
 }
@@ -182,6 +192,7 @@ void Forwarder::send_payments(Route route) {
   if (!rows || rows->empty()) return;
   set_unsendable_aside(*rows);
   drop_refunds_of_nothing(*rows);
+  fit_window(*rows, free, batch);
   if (rows->empty()) return;
   const bool fresh = std::ranges::any_of(*rows, [](const Payment& row) { return row.attempts == 0; });
   auto marked = mark_forwarding(std::move(*rows), route);
@@ -235,6 +246,21 @@ void Forwarder::drop_refunds_of_nothing(std::vector<Payment>& rows) {
   });
 }
 
+bool Forwarder::goes_alone(const Payment& payment, std::size_t batch) const {
+  return batch < 2 || payment.ask_status || payment.decline_retries != 0 || singly_.contains(payment.id);
+}
+
+// As many rows as there is room for in the window; a batch takes one place.
+void Forwarder::fit_window(std::vector<Payment>& rows, std::size_t free, std::size_t batch) const {
+  std::size_t alone = 0;
+  std::size_t together = 0;
+  const auto too_many = std::ranges::find_if(rows, [&](const Payment& payment) {
+    ++(goes_alone(payment, batch) ? alone : together);
+    return alone + (together == 0 ? 0 : (together - 1) / batch + 1) > free;
+  });
+  rows.erase(too_many, rows.end());
+}
+
 // The durable record of the attempts that are about to be made.
 Result<std::vector<Payment>> Forwarder::mark_forwarding(std::vector<Payment> rows, Route route) {
   const auto written = books_.write([&]() -> Result<void> {
@@ -243,6 +269,7 @@ Result<std::vector<Payment>> Forwarder::mark_forwarding(std::vector<Payment> row
       if (payment.status == Status::Declined) {
         engine::apply(payment, Event::RetryDue);
         payment.decline_retries += 1;
+        payment.deadline = books_.now() + books_.policy().forward_deadline_s * 1000;  // a new attempt has its own
       }
       engine::apply(payment, Event::Forward);
       payment.attempts += 1;
@@ -268,8 +295,7 @@ void Forwarder::launch(std::vector<Payment> payments, Route route) {
   const std::size_t free = books_.settings().window - flights_.size();
   std::vector<Payment> together;
   for (Payment& payment : payments) {
-    const bool alone = payments.size() <= free || batch < 2 || payment.ask_status || payment.decline_retries != 0 || singly_.contains(payment.id);
-    if (alone) {
+    if (payments.size() <= free || goes_alone(payment, batch)) {
       launch_one(payment, route);
       continue;
     }
@@ -322,6 +348,7 @@ void Forwarder::on_outcome(std::uint64_t flight_id, const hal::HostOutcome& outc
       singly_.insert(flight.ids.begin(), flight.ids.end());
       std::ranges::fill(answers, Answer(TryAgain{std::chrono::milliseconds(0)}));
     }
+    for (std::size_t i = 0; i < flight.ids.size(); ++i) go_singly(flight.ids[i], answers[i]);
   } else {
     answers.push_back(acquirer::read_payment_answer(outcome, flight.ids.front(), flight.inquiry, books_.now()));
   }
@@ -337,6 +364,21 @@ void Forwarder::judge_route(Route route, const Answer& answer) {
   if (std::holds_alternative<NeverSent>(answer)) network_.suspect(route, true);
   if (const auto* none = std::get_if<NoAnswer>(&answer)) network_.suspect(route, none->timed_out);
   if (std::holds_alternative<NotAnAnswer>(answer)) network_.suspect(route, false);
+}
+
+// What a batch brought no outcome for goes alone the next time, so that neither a payment that the acquirer chokes on nor
+// an answer too long for the line holds up the others for ever.
+void Forwarder::go_singly(const std::string& id, const Answer& answer) {
+  const auto* again = std::get_if<TryAgain>(&answer);
+  const bool chokes = again != nullptr && !again->retry_after;
+  if (chokes || std::holds_alternative<NotAnAnswer>(answer) || std::holds_alternative<NoAnswer>(answer)) singly_.insert(id);
+}
+
+// 401 or 403: nothing of any payment changes; forwarding stops for a while and says so.
+Result<void> Forwarder::suspend() {
+  if (suspended_until_ms_ != 0) return {};
+  suspended_until_ms_ = books_.mono_ms() + suspended_retry_ms;
+  return books_.journal("audit.forwarding_suspended", std::move(Json::object().set("reason", "unauthorized")));
 }
 
 void Forwarder::settle(const std::string& id, const Answer& answer, Route route) {
@@ -357,10 +399,7 @@ void Forwarder::settle(const std::string& id, const Answer& answer, Route route)
       payment.cancellation = Cancellation{*payment.cancel_requested, books_.now()};
       return books_.record(payment);
     }
-    if (settlement.suspend_forwarding && suspended_until_ms_ == 0) {
-      suspended_until_ms_ = books_.mono_ms() + suspended_retry_ms;
-      ND_TRY(books_.journal("audit.forwarding_suspended", std::move(Json::object().set("reason", "unauthorized"))));
-    }
+    if (settlement.suspend_forwarding) ND_TRY(suspend());
     if (!settlement.answered) return books_.save(payment);
     ND_TRY(ensure_sync(route, true));
     payment.sync_id = sync_->id;
@@ -464,6 +503,7 @@ void Forwarder::watch_deadlines() {
   }
   const UtcMs warn_at = *totals->next_deadline - policy.forward_deadline_s * 1000 / 2;
   if (now < warn_at) {
+    deadline_told_ = false;  // what was near is gone; the next one is told of in its time
     deadlines_at_ms_ = std::min(deadlines_at_ms_, books_.mono_ms() + (warn_at - now));
     return;
   }

@@ -21,13 +21,14 @@ class Forwarder {
   static constexpr std::int64_t suspended_retry_ms = 5 * 60 * 1000;  // after 401 or 403
   static constexpr std::int64_t stall_ms = 1'000;                // after a write that failed
   static constexpr std::size_t report_payments_max = 100;            // objects in one sync report
+  static constexpr std::int64_t release_pause_ms = 1'000;  // paths that come and go end the backoffs no oftener
 
   Forwarder(Books& books, Network& network);
   Result<void> open();  // takes up a sync run that a crash cut off
 
   // Does what is to be done now; cheap when there is nothing.
   void pump();
-  void path_returned();   // every backoff ends at once
+  void path_returned();   // every backoff ends at once, or a moment after the last time
   void forward_now();     // a person asked: ends a suspension too
   void resume() { suspended_until_ms_ = 0; }
   // Expires what passed its deadline unsent and warns at half the window. Called now and then.
@@ -54,6 +55,8 @@ class Forwarder {
   void on_reversal_outcome(const hal::Reversal& reversal, Route route, const hal::HostOutcome& outcome);
   void finish_reversed(const std::string& id, bool done);
   void send_payments(Route route);
+  bool goes_alone(const Payment& payment, std::size_t batch) const;
+  void fit_window(std::vector<Payment>& rows, std::size_t free, std::size_t batch) const;
   void set_unsendable_aside(std::vector<Payment>& rows);
   void drop_refunds_of_nothing(std::vector<Payment>& rows);
   Result<std::vector<Payment>> mark_forwarding(std::vector<Payment> rows, Route route);
@@ -63,6 +66,8 @@ class Forwarder {
   void on_outcome(std::uint64_t flight_id, const hal::HostOutcome& outcome);
   void settle(const std::string& id, const Answer& answer, Route route);
   void judge_route(Route route, const Answer& answer);
+  void go_singly(const std::string& id, const Answer& answer);
+  Result<void> suspend();
   Result<void> ensure_sync(Route route, bool announce);
   static void count_in_sync(hal::SyncRun& run, const Payment& after);
   void maybe_end_sync();
@@ -73,11 +78,13 @@ class Forwarder {
   std::map<std::uint64_t, Flight> flights_;
   std::set<std::string> in_flight_;
   std::set<std::string> reversing_;
-  std::set<std::string> singly_;  // their batch was refused as a whole
+  std::set<std::string> singly_;  // a batch brought them no outcome
   std::uint64_t next_flight_{1};
   std::optional<hal::SyncRun> sync_;
   std::int64_t suspended_until_ms_{0};
   std::int64_t stalled_until_ms_{0};    // the disk said no: not again before
+  bool release_due_{false};             // a path returned, and the backoffs have not been ended yet
+  std::int64_t release_from_ms_{0};
   std::optional<UtcMs> next_due_;       // engine time
   std::int64_t deadlines_at_ms_{0};     // monotonic
   bool waits_{false};

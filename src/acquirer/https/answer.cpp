@@ -154,7 +154,7 @@ std::vector<Answer> read_batch_answer(const hal::HostOutcome& outcome, const std
     const auto id = result["payment"].string();
     const auto status = result["status"].integer();
     const auto at = std::ranges::find(payment_ids, id.value_or(""));
-    if (at == payment_ids.end() || !status) continue;
+    if (at == payment_ids.end() || !status || *status < 100 || *status > 599) continue;
     hal::HostReply single;
     single.status = static_cast<int>(*status);
     Answer& answer = answers[static_cast<std::size_t>(at - payment_ids.begin())];
