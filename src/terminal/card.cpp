@@ -88,7 +88,7 @@ void Checkout::on_card_outcome(hal::CardOutcome outcome) {
   interaction_.reset();
   books_.ports().indicator.show(hal::Indication::Idle);
   Intent* intent = intent_of(interaction.id);
-  ND_ASSERT(intent != nullptr);
+  if (intent == nullptr) return books_.reply<Payment>(interaction.reply, std::unexpected(missing(interaction.id)));
 
   if (interaction.canceled) {
     books_.reply<Payment>(interaction.reply, refuse(PosCode::Canceled, "The payment was canceled.", intent->payment));

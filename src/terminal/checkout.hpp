@@ -48,13 +48,15 @@ class Checkout final : public hal::CardListener {
  public:
   static constexpr std::int64_t network_wait_ms = 1'000;  // for a probe under way, before a payment goes offline
   static constexpr std::size_t intents_max = 512;         // in memory; the oldest without a card make room
+  static constexpr std::int64_t recover_pause_ms = 1'000;  // after a write that failed
 
   Checkout(Books& books, Network& network, Managers& managers);
   void on_counter_events(CounterEvents events) { events_ = std::move(events); }
   // Called after something was put into the queue, durably.
   void on_stored(std::function<void()> stored) { stored_ = std::move(stored); }
 
-  // At start-up: online attempts that a crash cut off become stored payments under their own ids, or reversals.
+  // Online attempts that nobody attends, because a crash or a failed write cut them off, become stored payments under
+  // their own ids, or reversals. At start-up, and by tick() after a write that failed.
   Result<void> recover();
 
   PosResult<Payment> create(const IntentParams& params);
@@ -142,6 +144,7 @@ class Checkout final : public hal::CardListener {
   void settle_online(Intent& intent, const Answer& answer);
   void network_lost(Intent& intent, bool known_not_sent);
   void end_online(const std::string& id, PosResult<Payment> result);
+  Result<void> follow_row(Payment& payment);
   Result<PosResult<Payment>> reverse_unknown(Payment& payment, CancelReason reason);
   Result<PosResult<Payment>> take_back(Intent& intent, PosCode code, const char* message);
 
@@ -155,6 +158,7 @@ class Checkout final : public hal::CardListener {
   std::optional<Interaction> interaction_;
   std::vector<Waiter> waiters_;
   std::map<std::string, OnlineAttempt> online_;
+  std::int64_t recover_at_ms_{0};  // monotonic; 0: nothing to recover
 };
 
 }  // namespace nightdrop::terminal

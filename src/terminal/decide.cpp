@@ -1,4 +1,6 @@
 // Checkout: online or offline, and the durable record of what was accepted offline.
+#include <algorithm>
+
 #include "engine/lifecycle.hpp"
 #include "report/objects.hpp"
 #include "terminal/checkout.hpp"
@@ -23,6 +25,9 @@ void Checkout::confirm(const std::string& id, Reply<Payment> reply) {
 }
 
 void Checkout::confirm_intent(Intent& intent, const Reply<Payment>& reply) {
+  if (std::ranges::find(waiters_, intent.payment.id, &Waiter::id) != waiters_.end()) {
+    return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState, "The payment is being confirmed already.", intent.payment));
+  }
   if (intent.payment.offline_behavior == OfflineBehavior::ForceOffline) return store_offline(intent, reply);
   if (const auto route = network_.route()) return send_online(intent, *route, reply);
   if (network_.undecided()) {
@@ -118,6 +123,10 @@ void Checkout::after_stored(const std::string& id) {
 
 void Checkout::tick() {
   const std::int64_t now = books_.mono_ms();
+  if (recover_at_ms_ != 0 && now >= recover_at_ms_) {
+    recover_at_ms_ = 0;
+    if (!recover()) recover_at_ms_ = now + recover_pause_ms;
+  }
   if (interaction_ && !interaction_->timed_out && !interaction_->canceled && now >= interaction_->give_up_at_ms) {
     interaction_->timed_out = true;
     books_.ports().reader.cancel();
@@ -158,6 +167,7 @@ std::optional<std::int64_t> Checkout::next_tick_ms() const {
   const auto at = [&](std::int64_t when) { next = next ? std::min(*next, when) : when; };
   if (interaction_ && !interaction_->timed_out && !interaction_->canceled) at(interaction_->give_up_at_ms);
   for (const Waiter& waiter : waiters_) at(waiter.until_ms);
+  if (recover_at_ms_ != 0) at(recover_at_ms_);
   for (const auto& [id, attempt] : online_) {
     at(attempt.give_up_at_ms);
     if (attempt.ask_at_ms != 0) at(attempt.ask_at_ms);

@@ -12,12 +12,18 @@ Checkout::Checkout(Books& books, Network& network, Managers& managers)
     : books_(books), network_(network), managers_(managers) {}
 
 Checkout::Intent* Checkout::intent_of(const std::string& id) {
-  if (const auto found = intents_.find(id); found != intents_.end()) return &found->second;
+  if (const auto found = intents_.find(id); found != intents_.end()) {
+    // An attempt that nobody attends is the queue's: its row may have moved on.
+    const bool attended = !found->second.on_disk || found->second.payment.status != Status::Processing || online_.contains(id);
+    if (attended) return &found->second;
+    intents_.erase(found);
+  }
   // A row that waits for a card again (an attempt that was never sent), or for a decision, after a restart.
   const auto row = books_.ports().store.find(id);
   if (!row || !*row) return nullptr;
   if ((*row)->status != Status::RequiresPaymentMethod && (*row)->status != Status::Processing) return nullptr;
-  Intent intent{.payment = **row, .facts = {}, .order = next_order_++, .on_disk = true};
+  // What the card showed is gone, but for what was decided by it while it was there.
+  Intent intent{.payment = **row, .facts = {.offline_pin_verified = (*row)->may_store}, .order = next_order_++, .on_disk = true};
   return &intents_.emplace(id, std::move(intent)).first->second;
 }
 
@@ -31,6 +37,8 @@ PosError Checkout::missing(const std::string& id) {
 
 std::optional<Payment> Checkout::find(std::string_view id_or_reference) const {
   for (const auto& [id, intent] : intents_) {
+    const bool row_knows_better = intent.on_disk && engine::is_at_risk(intent.payment.status);
+    if (row_knows_better) continue;
     if (id == id_or_reference || intent.payment.merchant_reference == id_or_reference) return intent.payment;
   }
   return std::nullopt;
@@ -226,8 +234,10 @@ void Checkout::cancel_on_disk(const std::string& id, CancelReason reason, const 
     }
     Payment payment = **row;
     if (payment.status == Status::Canceled) return PosResult<Payment>(payment);
-    const bool unsent = !payment.sent && engine::next(payment.status, Event::Voided).has_value();
-    if (unsent) {
+    const bool void_it = engine::next(payment.status, Event::Voided).has_value() && (!payment.sent || payment.status == Status::Expired);
+    if (void_it) {
+      // It was sent once and the acquirer denied having it; should it turn up there after all, it is undone.
+      if (payment.sent) ND_TRY(books_.ports().store.put_reversal({payment.id, ReversalReason::Canceled, books_.now()}));
       engine::apply(payment, Event::Voided);
       engine::erase_card(payment);
       payment.cancellation = Cancellation{reason, books_.now()};
@@ -279,7 +289,8 @@ void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment
       }
       wanted.currency = original->currency;
     }
-    if (const auto existing = books_.ports().store.find_by_reference(wanted.merchant_reference); existing && *existing) {
+    if (const auto existing = books_.ports().store.find_by_reference(wanted.merchant_reference);
+        existing && *existing && (*existing)->status != Status::RequiresPaymentMethod) {
       const bool same = (*existing)->kind == ObjectKind::Refund && (*existing)->original_payment == params.payment_intent &&
                         (wanted.amount == 0 || (*existing)->amount == wanted.amount);
       if (same) return books_.reply<Payment>(reply, PosResult<Payment>(**existing));
@@ -287,15 +298,25 @@ void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment
     }
     if (original) {
       const std::int64_t total = original->authorization ? original->authorization->approved_amount : original->amount;
-      const std::int64_t left = total - original->refunded_amount;
+      // Refunds that wait for a probe are not on the disk yet.
+      std::int64_t waiting = 0;
+      for (const auto& [id, intent] : intents_) {
+        const Payment& other = intent.payment;
+        const bool counts = other.original_payment == original->id && other.status == Status::RequiresConfirmation;
+        if (counts && other.merchant_reference != wanted.merchant_reference) waiting += other.amount;
+      }
+      const std::int64_t left = total - original->refunded_amount - waiting;
       if (wanted.amount == 0) wanted.amount = left;
-      if (wanted.amount > left || left == 0) {
+      if (wanted.amount > left || left <= 0) {
         return books_.reply<Payment>(reply, std::unexpected(PosError{.code = PosCode::InvalidParams, .message = "More than is left of the payment cannot be refunded.", .field = "amount", .payment = original}));
       }
     }
     const auto made = create(wanted);
     if (!made || made->status != Status::RequiresPaymentMethod) return books_.reply<Payment>(reply, made);
-    Intent& intent = intents_.at(made->id);
+    if (interaction_ && interaction_->id == made->id) {
+      return books_.reply<Payment>(reply, refuse(PosCode::ReaderBusy, "The reader is waiting for this refund's card.", *made));
+    }
+    Intent& intent = *intent_of(made->id);
     intent.payment.approver = params.approver;
     intent.payment.approved_up_to = intent.payment.amount;
     if (!original) return books_.reply<Payment>(reply, PosResult<Payment>(intent.payment));
@@ -310,11 +331,21 @@ void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment
 }
 
 void Checkout::forget_undurable() {
+  // Whoever waited for a probe had a card in memory alone: that is given up, and said.
+  for (const Waiter& waiter : std::exchange(waiters_, {})) {
+    books_.reply<Payment>(waiter.reply, std::unexpected(store_error(Error{Errc::Io, 0, ""})));
+  }
   std::erase_if(intents_, [](const auto& entry) {
     return entry.second.on_disk || entry.second.payment.status != Status::RequiresPaymentMethod;
   });
-  online_.clear();
-  waiters_.clear();
+  // Attempts of earlier turns are durable and still under way; those of this turn were told that they are lost.
+  std::erase_if(online_, [this](const auto& entry) {
+    const auto row = books_.ports().store.find(entry.first);
+    if (!row || !*row || (*row)->status != Status::Processing) return true;
+    intents_.emplace(entry.first, Intent{.payment = **row, .facts = {.offline_pin_verified = (*row)->may_store}, .order = next_order_++, .on_disk = true});
+    return false;
+  });
+  recover_at_ms_ = books_.mono_ms() + recover_pause_ms;
 }
 
 }  // namespace nightdrop::terminal

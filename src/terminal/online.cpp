@@ -82,7 +82,7 @@ void Checkout::on_online_outcome(const std::string& id, bool inquiry, const hal:
   const bool no_outcome = std::holds_alternative<NoAnswer>(answer) || std::holds_alternative<NotAnAnswer>(answer) ||
                           std::holds_alternative<TryAgain>(answer) || std::holds_alternative<NeverReceived>(answer);
   if (known_not_sent || no_outcome || (inquiry && !std::holds_alternative<Approved>(answer) && !std::holds_alternative<DeclinedAnswer>(answer))) {
-    return network_lost(*intent, known_not_sent || std::holds_alternative<NeverReceived>(answer));
+    return network_lost(*intent, known_not_sent);
   }
   settle_online(*intent, answer);
 }
@@ -90,6 +90,7 @@ void Checkout::on_online_outcome(const std::string& id, bool inquiry, const hal:
 void Checkout::settle_online(Intent& intent, const Answer& answer) {
   const std::string id = intent.payment.id;
   auto settled = books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
+    ND_TRY(follow_row(intent.payment));
     engine::Settlement settlement = engine::settle(intent.payment, answer, books_.policy(), books_.now(), books_.random());
     Payment& payment = settlement.payment;
     if (settlement.reversal) ND_TRY(books_.ports().store.put_reversal({payment.id, *settlement.reversal, books_.now()}));
@@ -108,11 +109,23 @@ void Checkout::settle_online(Intent& intent, const Answer& answer) {
   end_online(id, std::move(settled));
 }
 
+// Others write the row while the attempt is under way: a cancel, a refund of it.
+Result<void> Checkout::follow_row(Payment& payment) {
+  const auto row = books_.ports().store.find(payment.id);
+  if (!row) return std::unexpected(row.error());
+  if (!*row) return {};
+  payment.cancel_requested = (*row)->cancel_requested;
+  payment.refunded_amount = (*row)->refunded_amount;
+  return {};
+}
+
 // The call is over; the row goes on by itself where it must.
 void Checkout::end_online(const std::string& id, PosResult<Payment> result) {
   const auto attempt = online_.find(id);
   const Reply<Payment> reply = attempt == online_.end() ? Reply<Payment>([](const PosResult<Payment>&) {}) : attempt->second.reply;
   if (attempt != online_.end()) online_.erase(attempt);
+  const bool unwritten = !result && !result.error().payment;
+  if (unwritten) recover_at_ms_ = books_.mono_ms() + recover_pause_ms;  // the row still says "under way"
   const auto intent = intents_.find(id);
   if (intent != intents_.end()) {
     if (result) intent->second.payment = *result;
@@ -129,7 +142,7 @@ void Checkout::network_lost(Intent& intent, bool known_not_sent) {
   const std::string id = intent.payment.id;
   auto result = books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
     Payment& payment = intent.payment;
-    if (const auto row = books_.ports().store.find(id); row && *row) payment.cancel_requested = (*row)->cancel_requested;
+    ND_TRY(follow_row(payment));
     payment.last_attempt_outcome = known_not_sent ? AttemptOutcome::NotSent : AttemptOutcome::Unknown;
     payment.sent = !known_not_sent;
     payment.outcome_unknown = !known_not_sent;
@@ -206,10 +219,13 @@ Result<void> Checkout::recover() {
   const auto rows = books_.ports().store.list(query);
   if (!rows) return std::unexpected(rows.error());
   for (const Payment& row : *rows) {
+    if (online_.contains(row.id)) continue;
     Intent* intent = intent_of(row.id);
     if (intent == nullptr) continue;
     const bool asked = row.on_network_loss == OnNetworkLoss::Ask && row.offline_behavior != OfflineBehavior::RequireOnline;
-    if (asked && row.last_attempt_outcome != AttemptOutcome::InFlight) continue;  // still waits for the POS
+    const bool in_flight = row.last_attempt_outcome == AttemptOutcome::InFlight;
+    if (row.cancel_requested && !in_flight) continue;  // its reversal ends it
+    if (asked && !in_flight) continue;                 // still waits for the POS
     if (!asked && !row.may_store) intent->payment.on_network_loss = OnNetworkLoss::Fail;
     network_lost(*intent, row.last_attempt_outcome == AttemptOutcome::NotSent);
   }
