@@ -149,6 +149,11 @@ std::string Process::first_line() {
   return line;
 }
 
+bool Process::is_ready_within(Milliseconds time) const {
+  pollfd ready{out_, POLLIN, 0};
+  return ::poll(&ready, 1, static_cast<int>(time.count())) > 0;
+}
+
 void Process::signal(int number) const {
   ::kill(process_, number);
 }

@@ -46,6 +46,8 @@ class Process {
 
   // The first line it prints; empty when it ended without one. Errors: throws when nothing comes in time.
   std::string first_line();
+  // Whether it prints or ends before the time is over.
+  bool is_ready_within(Milliseconds time) const;
   void signal(int number) const;
   // Waits for its end. Ensures: the exit code, or 128 + signal. Errors: throws when it goes on.
   int wait();
