@@ -22,7 +22,7 @@ namespace {
 constexpr std::string_view cdol1_hex = "9F02069F03069F1A0295055F2A029A039C019F3704";
 constexpr std::string_view simulated_pin = "1234";
 constexpr std::uint16_t terminal_country = 840;
-constexpr std::uint16_t no_currency = 999;  // ISO 4217 XXX
+constexpr std::uint16_t no_currency = 999;  // ISO 4217: no currency
 constexpr std::string_view chip_discretionary = "10000999";
 constexpr std::string_view stripe_discretionary = "10000123";
 
