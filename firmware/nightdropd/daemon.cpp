@@ -206,7 +206,7 @@ class Daemon {
     host.ca_pem = *ca;
     host.client_cert_pem = *certificate;
     host.allow_tls_1_2 = config_.acquirer.tls_min == TlsMin::Tls12;
-    host.connections_max = config_.acquirer.window;
+    host.connections_max = config_.acquirer.window + 4;  // a probe and new sales never wait for forwarding
     for (const Route route : {Route::Ethernet, Route::Wifi, Route::Cellular}) {
       host.routes[static_cast<std::size_t>(route)] = hardware_->binding(route);
     }

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "firmware/nightdropd/daemon.hpp"
 
@@ -15,6 +16,10 @@ namespace {
 
 // Card data must not reach a core dump or swap. Locking may be limited on a desktop; SecretBytes locks its own pages too.
 void harden_process() {
+  // Nobody's environment may have TLS secrets written to a file, other code loaded, or other authorities trusted.
+  for (const char* name : {"SSLKEYLOGFILE", "OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "SSL_CERT_FILE", "SSL_CERT_DIR"}) {
+    (void)unsetenv(name);
+  }
   const rlimit none{0, 0};
   (void)setrlimit(RLIMIT_CORE, &none);
   (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -36,6 +36,7 @@ constexpr std::size_t queue_key_size = 32;
 constexpr std::size_t fingerprint_key_min = 16;
 constexpr int ceiling_ahead = 64;  // counter values that may be spent after one write
 constexpr int renew_after = 32;    // of which so many are spent before the next write begins
+constexpr std::chrono::seconds retry_after{1};               // a write that failed
 constexpr std::chrono::milliseconds erase_within{100};  // from being spent to being gone from the disk
 constexpr std::uint8_t format_version = 1;
 constexpr std::size_t header_size = 1 + 4 + 4;  // version, last spent counter, ceiling; then the registers
@@ -143,6 +144,7 @@ struct FileKeyVault::State {
   std::condition_variable settled;  // a write has ended
   std::uint64_t writes_wanted{0};
   std::uint64_t writes_done{0};
+  std::uint64_t write_tries{0};
   bool hurry{false};  // somebody waits for the write, or the ceiling is near
   Result<void> last_write;
   std::deque<PinCheck> pin_checks;
@@ -191,9 +193,15 @@ struct FileKeyVault::State {
         lock.unlock();
         const auto written = write_spending();
         lock.lock();
-        writes_done = these;
+        if (written) writes_done = these;
         last_write = written;
+        ++write_tries;
         settled.notify_all();
+        if (!written) {
+          // Spent keys must not stay on the disk because it was full for a moment.
+          if (stopping) return;
+          wake.wait_for(lock, retry_after, [this] { return stopping || hurry; });
+        }
       } else if (stopping) {
         return;
       } else {
@@ -307,10 +315,13 @@ Result<Envelope> FileKeyVault::seal_card(std::span<const std::uint8_t> plaintext
     }
     lock.lock();
   }
+  const auto spent = spending.device.current();
   auto envelope = seal_envelope(spending.device, plaintext, aad, online_pin, pan);
-  ND_TRY(envelope);
+  if (!spent) return envelope;  // exhausted
+  // Spent even where sealing failed half-way: a nonce that was used is never used again.
+  spending.counter = *spent;
   ND_TRY(spending.device.advance());
-  spending.counter = dukpt::transaction_counter(envelope->ksn);
+  ND_TRY(envelope);
   if (++state_->spent_since_write == renew_after) state_->want_write(true);
   return envelope;
 }
@@ -330,7 +341,10 @@ Result<void> FileKeyVault::resume_after(std::uint32_t counter, bool queue_was_lo
   {
     const std::lock_guard lock(state_->mutex);
     Spending& spending = state_->spending;
-    const std::uint32_t spent = std::max({counter, spending.counter, queue_was_lost ? spending.ceiling : 0});
+    // Values up to the ceiling may have been spent and have left the box, whatever the queue remembers: a queue that was
+    // rolled back, or lost its last turns, must not lead to one being spent twice. It costs a few of two thousand million.
+    const bool ever_spent = spending.counter != 0 || counter != 0 || queue_was_lost;
+    const std::uint32_t spent = std::max({counter, spending.counter, ever_spent ? spending.ceiling : 0});
     if (!spending.device.exhausted()) ND_TRY(spending.device.skip_past(spent));
     spending.counter = spent;
   }
@@ -352,7 +366,8 @@ Result<void> FileKeyVault::flush() {
   const std::uint64_t wanted = state_->writes_wanted;
   state_->hurry = true;
   state_->wake.notify_one();
-  state_->settled.wait(lock, [this, wanted] { return state_->writes_done >= wanted; });
+  const std::uint64_t tries = state_->write_tries;
+  state_->settled.wait(lock, [this, wanted, tries] { return state_->writes_done >= wanted || state_->write_tries != tries; });
   return state_->last_write;
 }
 

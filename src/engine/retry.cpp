@@ -66,6 +66,7 @@ std::string_view next_action(std::string_view reason, std::string_view response_
                              bool will_retry) {
   if (will_retry) return "Nothing yet: it is tried again by itself at the time shown.";
   if (reason == "deadline_passed") return "Release it for forwarding, or settle with the customer and acknowledge it.";
+  if (reason == reversal_rejected) return "The acquirer refused to undo it: the customer may have been charged. Support must look at it.";
   if (reason == "partial_approval_refused") return "Ask the customer for another means of payment; nothing was charged.";
   if (response_code == "41" || response_code == "43" || response_code == "04" || response_code == "07") {
     return "Do not take this card again; contact the customer for another means of payment.";

@@ -26,6 +26,9 @@ bool is_never_again(Brand brand, std::string_view response_code, std::string_vie
 // Standard: retry rules of Visa (15 in 30 days) and Mastercard (10 a day, 35 in 30 days; advice 24-30 name the wait).
 std::optional<UtcMs> decline_retry_at(const Policy& policy, const Payment& payment, const DeclinedAnswer& answer, UtcMs now);
 
+// The reason of a reversal that the acquirer refused: what it should have undone may stand.
+inline constexpr std::string_view reversal_rejected = "reversal_rejected";
+
 // What a person should do about a decline, one sentence. `retry_at` as above.
 std::string_view next_action(std::string_view reason, std::string_view response_code, DeclineCategory category,
                              bool will_retry);

@@ -60,7 +60,11 @@ struct Reader {
   void operator()(const Approved& answer) {
     Payment& payment = result.payment;
     result.answered = true;
-    if (answer.partial && policy.partial_approvals == PartialApprovals::Reverse && !before.cancel_requested) {
+    if (answer.authorization.approved_amount > payment.amount) {
+      return operator()(Rejected{200, "approved_more_than_asked"});
+    }
+    const bool partial = answer.partial || answer.authorization.approved_amount < payment.amount;
+    if (partial && policy.partial_approvals == PartialApprovals::Reverse && !before.cancel_requested) {
       DeclinedAnswer refused;
       refused.reason = "partial_approval_refused";
       refused.response_code = answer.authorization.response_code;
@@ -162,7 +166,8 @@ void apply(Payment& payment, Event event) {
 void set_exposure(Payment& payment) {
   payment.counted = is_at_risk(payment.status);
   payment.exposure = payment.counted ? payment.amount : 0;
-  payment.reportable = is_reportable(payment.status);
+  // A canceled payment is reported where the acquirer refused to undo it.
+  payment.reportable = is_reportable(payment.status) || (payment.decline && payment.decline->reason == reversal_rejected);
 }
 
 void erase_card(Payment& payment) { payment.envelope.reset(); }

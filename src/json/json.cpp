@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 namespace nightdrop {
@@ -58,6 +59,9 @@ bool JsonView::is_integer() const {
 std::optional<std::string_view> JsonView::string() const {
   if (!is_string()) return std::nullopt;
   return std::string_view(node_->valuestring);
+}
+void JsonView::wipe_string() const {
+  if (is_string()) explicit_bzero(node_->valuestring, std::strlen(node_->valuestring));
 }
 std::optional<std::int64_t> JsonView::integer() const {
   if (!is_integer()) return std::nullopt;

@@ -31,6 +31,8 @@ class JsonView {
   bool is_integer() const;  // a number without a fraction, within ±2^53
 
   std::optional<std::string_view> string() const;
+  // Overwrites a string's characters in the document: for a PIN that was read out of it.
+  void wipe_string() const;
   std::optional<std::int64_t> integer() const;
   std::optional<bool> boolean() const;
 

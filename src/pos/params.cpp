@@ -113,8 +113,10 @@ SecretBytes Params::pin(const char* key) {
   } else if (!good) {
     fail(key, "must be 4 to 12 digits");
   }
-  if (!good) return {};
-  return SecretBytes({reinterpret_cast<const std::uint8_t*>(digits.data()), digits.size()});
+  SecretBytes pin;
+  if (good) pin = SecretBytes(std::span(reinterpret_cast<const std::uint8_t*>(digits.data()), digits.size()));
+  value.wipe_string();
+  return pin;
 }
 
 std::optional<std::int64_t> Params::tip() {

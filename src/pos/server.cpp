@@ -9,6 +9,7 @@
 #include <asio/io_context.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/write.hpp>
 #include <cerrno>
 #include <map>
@@ -43,6 +44,9 @@ struct Connection {
   std::string sending;  // is being written
   std::size_t unanswered{0};
   bool closing{false};  // ends when everything was written
+  bool paused{false};   // answers are not taken: nothing more is read until they are
+
+  std::size_t unsent() const { return output.size() + sending.size(); }
   std::optional<Subscription> subscription;
 };
 
@@ -50,13 +54,14 @@ struct Connection {
 
 struct Server::Impl {
   Impl(asio::io_context& loop_in, terminal::Terminal& terminal_in, Methods& methods_in, ServerOptions options_in)
-      : loop(loop_in), terminal(terminal_in), methods(methods_in), options(std::move(options_in)), acceptor(loop_in) {}
+      : loop(loop_in), terminal(terminal_in), methods(methods_in), options(std::move(options_in)), acceptor(loop_in), accept_again(loop_in) {}
 
   asio::io_context& loop;
   terminal::Terminal& terminal;
   Methods& methods;
   ServerOptions options;
   stream_protocol::acceptor acceptor;
+  asio::steady_timer accept_again;
   std::map<std::uint64_t, std::unique_ptr<Connection>> connections;
   std::uint64_t next_connection{1};
 
@@ -88,7 +93,12 @@ struct Server::Impl {
           read(id);
         }
       }
-      accept();
+      if (!problem) return accept();
+      // Out of descriptors: again when some have been given back, not at once.
+      accept_again.expires_after(std::chrono::milliseconds(100));
+      accept_again.async_wait([this](const std::error_code& ended) {
+        if (!ended) accept();
+      });
     });
   }
 
@@ -118,11 +128,16 @@ struct Server::Impl {
   void read(std::uint64_t id) {
     Connection* connection = find(id);
     if (connection == nullptr || connection->closing) return;
+    if (connection->unsent() > unsent_max) {
+      connection->paused = true;
+      return;
+    }
     connection->socket.async_read_some(asio::buffer(connection->chunk), [this, id](const std::error_code& problem, std::size_t size) {
       Connection* from = find(id);
       if (from == nullptr) return;
       if (problem) return close(id);
       from->input.append(from->chunk.data(), size);
+      explicit_bzero(from->chunk.data(), size);  // it may have held a PIN
       take_lines(id);
       read(id);
     });
@@ -132,6 +147,10 @@ struct Server::Impl {
     std::size_t begin = 0;
     while (Connection* connection = find(id)) {
       if (connection->closing) return;
+      if (connection->unsent() > unsent_max) {
+        drop_input(*connection, begin);
+        return;
+      }
       const std::size_t end = connection->input.find('\n', begin);
       const std::size_t length = (end == std::string::npos ? connection->input.size() : end) - begin;
       if (length > line_max) {
@@ -140,13 +159,20 @@ struct Server::Impl {
         return finish(id);
       }
       if (end == std::string::npos) {
-        connection->input.erase(0, begin);
+        drop_input(*connection, begin);
         return;
       }
-      const std::string line = connection->input.substr(begin, length);
+      std::string line = connection->input.substr(begin, length);
       begin = end + 1;
       take_line(id, line);
+      explicit_bzero(line.data(), line.size());
     }
+  }
+
+  // Forgets what was read up to `begin`; it may have held a PIN.
+  static void drop_input(Connection& connection, std::size_t begin) {
+    explicit_bzero(connection.input.data(), begin);
+    connection.input.erase(0, begin);
   }
 
   void take_line(std::uint64_t id, std::string_view line) {
@@ -199,7 +225,17 @@ struct Server::Impl {
       to->sending.clear();
       tell(id);
       flush(id);
+      resume(id);
     });
+  }
+
+  // The client takes its answers again: what it asked meanwhile is read.
+  void resume(std::uint64_t id) {
+    Connection* connection = find(id);
+    if (connection == nullptr || !connection->paused || connection->unsent() > unsent_max) return;
+    connection->paused = false;
+    take_lines(id);
+    read(id);
   }
 
   // --- events ---
@@ -218,7 +254,7 @@ struct Server::Impl {
     hal::RecordStore& store = terminal.books().ports().store;
     if (connection == nullptr || !connection->subscription || store.in_turn()) return;
     Subscription& subscription = *connection->subscription;
-    while (connection->output.size() + connection->sending.size() < unsent_max) {
+    while (connection->unsent() < unsent_max) {
       const auto events = store.events_after(subscription.sent_through, events_at_once);
       if (!events || events->empty()) break;
       for (const hal::JournalEvent& event : *events) {
@@ -242,7 +278,13 @@ struct Server::Impl {
       const auto& types = connection->subscription->types;
       if (types.empty() || std::ranges::find(types, type) != types.end()) ids.push_back(id);
     }
-    for (const std::uint64_t id : ids) send(id, line);
+    for (const std::uint64_t id : ids) {
+      if (find(id)->unsent() > unsent_max) {
+        close(id);  // a consumer that takes nothing; it comes back and resumes where it acknowledged
+      } else {
+        send(id, line);
+      }
+    }
   }
 };
 
@@ -287,6 +329,7 @@ void Server::stop() {
   std::error_code ignored;
   if (!impl_->acceptor.is_open()) return;
   (void)impl_->acceptor.close(ignored);
+  impl_->accept_again.cancel();
   (void)unlink(impl_->options.path.c_str());
   while (!impl_->connections.empty()) impl_->close(impl_->connections.begin()->first);
 }

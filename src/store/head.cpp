@@ -43,7 +43,7 @@ std::vector<std::uint8_t> encode(const Head& head) {
   out.i(d.policy_version);
   out.i(d.fallbacks_in_spell);
   out.flag(d.clock_trusted);
-  out.u(d.forwarded_mark);
+  out.u(d.turn);
   const hal::StoreHealth& h = head.health;
   out.flag(h.degraded);
   out.i(h.carried_over);
@@ -83,7 +83,7 @@ bool decode(std::span<const std::uint8_t> bytes, Head& head) {
   d.policy_version = in.i();
   d.fallbacks_in_spell = in.i();
   d.clock_trusted = in.flag();
-  d.forwarded_mark = in.u();
+  d.turn = in.u();
   hal::StoreHealth& h = head.health;
   h.degraded = in.flag();
   h.carried_over = in.i();

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 #include "engine/settle.hpp"
 #include "nightdrop/encoding.hpp"
@@ -63,27 +64,38 @@ void Books::server_time(UtcMs time) {
 void Books::watch_clock() {
   const UtcMs at = now();
   const bool trusted = time_->trusted();
-  const std::int64_t moved_ms = time_->take_correction();
-  if (trusted == was_trusted_ && moved_ms == 0) return;
+  pending_shift_ms_ += time_->take_correction();
+  if (trusted == was_trusted_ && pending_shift_ms_ == 0) return;
   const auto written = write([&]() -> Result<void> {
     // Times of the untrusted spell were measured on a clock that was off by this much.
-    if (moved_ms != 0) ND_TRY(ports_.store.shift_times(state_.time_epoch, moved_ms));
+    if (pending_shift_ms_ != 0) ND_TRY(ports_.store.shift_times(state_.time_epoch, pending_shift_ms_));
     ++state_.time_epoch;
     if (trusted) return {};
     return journal("clock.untrusted", std::move(Json::object().set("since", rfc3339(at)).set("stored_payments_allowed_s", policy_.untrusted_clock_s)));
   });
-  if (written) was_trusted_ = trusted;
+  if (!written) return;
+  const std::int64_t shifted_ms = std::exchange(pending_shift_ms_, 0);
+  const bool before = std::exchange(was_trusted_, trusted);
+  then([this, shifted_ms, before](bool durable) {
+    if (durable) return;
+    pending_shift_ms_ += shifted_ms;
+    was_trusted_ = before;
+  });
 }
 
 // --- the turn ---
 
 Result<void> Books::begin_decision() {
+  // What was decided before in this turn is gone: nothing may be added to it as if it were not.
+  if (turn_lost_) return failure(Errc::Unavailable, "the turn was lost");
   ND_TRY(ports_.store.begin());
   return ports_.store.mark();
 }
 
 void Books::undo_decision() {
-  if (!ports_.store.rollback_to_mark()) ports_.store.rollback();
+  if (ports_.store.rollback_to_mark()) return;
+  ports_.store.rollback();
+  turn_lost_ = true;
 }
 
 Result<void> Books::write(const std::function<Result<void>()>& decision) {
@@ -101,33 +113,49 @@ Result<void> Books::write_state() {
   state_.clock_trusted = memory.trusted;
   state_.untrusted_for_ms = memory.untrusted_for_ms;
   state_.dukpt_counter = ports_.vault.counter();
+  ++state_.turn;
   return ports_.store.put_device_state(state_);
 }
 
 bool Books::finish_turn() {
-  bool durable = true;
-  if (ports_.store.in_turn()) {
-    Result<void> committed = write_state();
-    if (committed) committed = ports_.store.commit();
-    if (!committed) {
-      durable = false;
-      ports_.store.rollback();
-      // What the disk holds is unknown until it is read again; then memory follows it.
-      if (ports_.store.reopen()) (void)load_state();
-    }
-  }
-  const bool told = durable && journalled_;
+  const bool durable = commit_turn();
+  tell_due_ = tell_due_ || (durable && journalled_);
   journalled_ = false;
   std::vector<Effect> effects = std::move(effects_);
   effects_.clear();
   for (Effect& effect : effects) effect(durable);
-  if (told && events_told_) events_told_();
   return durable;
+}
+
+bool Books::commit_turn() {
+  const bool lost = std::exchange(turn_lost_, false);
+  if (!lost && !ports_.store.in_turn()) return true;
+  Result<void> committed = lost ? failure(Errc::Unavailable, "the turn was lost") : write_state();
+  const std::uint64_t turn = state_.turn;
+  if (committed) committed = ports_.store.commit();
+  if (committed) return true;
+  ports_.store.rollback();
+  return landed_after_all(lost ? 0 : turn);
+}
+
+// What the disk holds after a failed commit is unknown until it is read again: the turn may be there whole.
+bool Books::landed_after_all(std::uint64_t turn) {
+  if (!ports_.store.reopen() || !load_state()) return false;
+  if (turn == 0 || state_.turn != turn) return false;
+  // It is in the log; one more commit makes sure that the log is on the disk.
+  return ports_.store.begin() && write_state() && ports_.store.commit();
+}
+
+void Books::tell_events() {
+  if (!tell_due_ || ports_.store.in_turn() || !events_told_) return;
+  tell_due_ = false;
+  events_told_();
 }
 
 // --- writes ---
 
 Result<void> Books::save(Payment& payment) {
+  if (payment.kind == ObjectKind::Refund && !payment.original_payment.empty()) ND_TRY(count_refund(payment));
   engine::set_exposure(payment);
   if (payment.stored_at && payment.time_epoch == 0) payment.time_epoch = state_.time_epoch;
   return ports_.store.put(payment);
@@ -152,7 +180,6 @@ Result<void> Books::count_refund(const Payment& refund) {
 }
 
 Result<void> Books::record(Payment& payment) {
-  if (payment.kind == ObjectKind::Refund && !payment.original_payment.empty()) ND_TRY(count_refund(payment));
   ND_TRY(save(payment));
   return journal("payment_intent." + std::string(word(payment.status)), report::payment_json(payment));
 }

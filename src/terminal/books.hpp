@@ -90,6 +90,8 @@ class Books {
 
   // Called after each durable turn that journalled something.
   void on_events(std::function<void()> told) { events_told_ = std::move(told); }
+  // Tells of new events as soon as no turn is open. Called at the end of a turn.
+  void tell_events();
 
   const Policy& policy() const { return policy_; }
   const Settings& settings() const { return settings_; }
@@ -101,6 +103,8 @@ class Books {
   Result<void> count_refund(const Payment& refund);
   Result<void> begin_decision();
   void undo_decision();
+  bool commit_turn();
+  bool landed_after_all(std::uint64_t turn);
   Result<void> write_state();
   Result<void> load_state();
 
@@ -114,6 +118,9 @@ class Books {
   std::vector<Effect> effects_;
   std::function<void()> events_told_;
   bool journalled_{false};
+  bool tell_due_{false};
+  bool turn_lost_{false};        // the store gave up the whole turn in mid-decision
+  std::int64_t pending_shift_ms_{0};
   bool entropy_failed_{false};
   std::uint64_t last_checkpoint_{0};
 };

@@ -1,5 +1,7 @@
 // Checkout: one interaction with the card at a time, and what becomes of its data.
 #include "acquirer/https/request.hpp"
+#include "emv/dictionary.hpp"
+#include "emv/pan.hpp"
 #include "engine/lifecycle.hpp"
 #include "nightdrop/words.hpp"
 #include "terminal/checkout.hpp"
@@ -137,7 +139,12 @@ void Checkout::card_read(Intent& intent, hal::CardData card, const Interaction& 
   payment.envelope = *envelope;
   payment.card = std::move(card.summary);
   payment.card->fingerprint = *fingerprint;
-  payment.emv = std::move(card.emv);
+  // What a reader's driver hands over is not trusted to be free of card numbers: only the tags that the acquirer needs
+  // pass (RULES 16), and the last four digits are taken from the PAN itself.
+  payment.card->last4 = emv::last4(pan);
+  const auto kept = emv::select_for_acquirer(card.emv);
+  if (!kept) return refuse_card(intent, PosCode::CardReadFailed, "The card's data could not be read.", interaction.reply);
+  payment.emv = *kept;
   engine::apply(payment, Event::CardRead);
   if (const auto no = engine::refuse_card(books_.policy(), intent.facts)) {
     return refuse_card(intent, no->code, no->message, interaction.reply);

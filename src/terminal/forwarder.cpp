@@ -19,11 +19,16 @@ constexpr std::int64_t deadline_check_ms = 60'000;  // at most, besides the next
 Forwarder::Forwarder(Books& books, Network& network) : books_(books), network_(network) {}
 
 Result<void> Forwarder::open() {
+  ND_TRY(take_up_sync());
+  watch_deadlines();
+  plan_next();
+  return {};
+}
+
+Result<void> Forwarder::take_up_sync() {
   const auto latest = books_.ports().store.sync_run(std::nullopt);
   if (!latest) return std::unexpected(latest.error());
   if (*latest && !(*latest)->ended_at) sync_ = **latest;
-  watch_deadlines();
-  plan_next();
   return {};
 }
 
@@ -32,9 +37,14 @@ void Forwarder::forget_undurable() {
   in_flight_.clear();
   reversing_.clear();
   sync_.reset();
-  stalled_until_ms_ = books_.mono_ms() + stall_ms;
-  (void)open();
+  stall();
+  (void)take_up_sync();
+  deadlines_at_ms_ = stalled_until_ms_;
+  plan_next();
 }
+
+// The disk said no: nothing is tried again before a while has passed.
+void Forwarder::stall() { stalled_until_ms_ = books_.mono_ms() + stall_ms; }
 
 void Forwarder::forward_now() {
   suspended_until_ms_ = 0;
@@ -61,7 +71,11 @@ void Forwarder::pump() {
     (void)books_.write([&] { return books_.ports().store.release_backoff(); });
   }
   const auto route = network_.route();
-  if (route && suspended_until_ms_ == 0 && send_reversals(*route)) send_payments(*route);
+  behind_reversals_ = false;
+  if (route && suspended_until_ms_ == 0) {
+    behind_reversals_ = !send_reversals(*route);
+    if (!behind_reversals_) send_payments(*route);
+  }
   plan_next();
   maybe_end_sync();
 }
@@ -86,97 +100,12 @@ std::optional<std::int64_t> Forwarder::next_tick_ms() const {
   std::int64_t next = deadlines_at_ms_;
   if (suspended_until_ms_ != 0) next = std::min(next, suspended_until_ms_);
   if (release_due_) next = std::min(next, std::max(release_from_ms_, stalled_until_ms_));
-  if (next_due_ && network_.route() && suspended_until_ms_ == 0 && in_flight_.size() < books_.settings().window) {
+  const bool may_send = network_.route() && suspended_until_ms_ == 0 && !behind_reversals_;
+  if (next_due_ && may_send && in_flight_.size() < books_.settings().window) {
     const std::int64_t due = books_.mono_ms() + std::max<std::int64_t>(0, *next_due_ - books_.now());
     next = std::min(next, std::max(due, stalled_until_ms_));
   }
   return next;
-}
-
-// --- reversals ---
-
-// True when no reversal stands before the payments: each has been tried at least once.
-bool Forwarder::send_reversals(Route route) {
-  const auto reversals = books_.ports().store.reversals(turn_rows_max);
-  if (!reversals) return false;
-  bool clear = true;
-  const UtcMs now = books_.now();
-  for (const hal::Reversal& reversal : *reversals) {
-    if (reversing_.contains(reversal.payment_id)) {
-      clear = clear && reversal.attempts > 1;
-      continue;
-    }
-    if (reversal.not_before > now) continue;
-    if (in_flight_.contains(reversal.payment_id)) continue;  // its payment is being answered right now
-    if (reversing_.size() >= books_.settings().window) return false;
-    clear = clear && reversal.attempts > 0;
-    send_reversal(reversal, route);
-  }
-  return clear;
-}
-
-void Forwarder::send_reversal(const hal::Reversal& reversal, Route route) {
-  hal::Reversal attempt = reversal;
-  attempt.attempts += 1;
-  if (!books_.write([&] { return books_.ports().store.put_reversal(attempt); })) return;
-  reversing_.insert(attempt.payment_id);
-  books_.then([this, attempt, route](bool durable) {
-    if (!durable) {
-      reversing_.erase(attempt.payment_id);
-      return;
-    }
-    hal::HostRequest request = acquirer::reversal_request(attempt.payment_id, attempt.reason, books_.settings().merchant);
-    request.route = route;
-    request.timeout = std::chrono::milliseconds(books_.policy().online_timeout_ms);
-    books_.ports().host.send(std::move(request), [this, attempt, route](const hal::HostOutcome& outcome) {
-      on_reversal_outcome(attempt, route, outcome);
-    });
-  });
-}
-
-void Forwarder::on_reversal_outcome(const hal::Reversal& reversal, Route route, const hal::HostOutcome& outcome) {
-  reversing_.erase(reversal.payment_id);
-  const Answer answer = acquirer::read_reversal_answer(outcome, reversal.payment_id, books_.now());
-  judge_route(route, answer);
-  const bool done = std::holds_alternative<ReversalDone>(answer);
-  if (done || std::holds_alternative<Rejected>(answer)) {
-    finish_reversed(reversal.payment_id, done);
-  } else {
-    hal::Reversal again = reversal;
-    auto delay = engine::backoff(reversal.attempts, books_.random());
-    if (const auto* later = std::get_if<TryAgain>(&answer); later != nullptr && later->retry_after) delay = *later->retry_after;
-    again.not_before = books_.now() + delay.count();
-    (void)books_.write([&]() -> Result<void> {
-      ND_TRY(books_.ports().store.put_reversal(again));
-      return std::holds_alternative<NotAuthorized>(answer) ? suspend() : Result<void>();
-    });
-  }
-  pump();
-}
-
-// The acquirer has undone it, or will never be able to: the payment that waited for it comes to its end.
-void Forwarder::finish_reversed(const std::string& id, bool done) {
-  (void)books_.write([&]() -> Result<void> {
-    auto reversal = books_.ports().store.find_reversal(id);
-    if (!reversal) return std::unexpected(reversal.error());
-    if (*reversal) {
-      (*reversal)->done = true;
-      ND_TRY(books_.ports().store.put_reversal(**reversal));
-    }
-    ND_TRY(books_.journal(done ? "audit.reversed" : "audit.reversal_rejected", std::move(Json::object().set("id", id))));
-    const auto row = books_.ports().store.find(id);
-    if (!row) return std::unexpected(row.error());
-    if (!*row || !(*row)->cancel_requested || !engine::is_at_risk((*row)->status)) return {};
-    engine::Settlement settled;
-    if (done) {
-      settled = engine::settle(**row, ReversalDone{}, books_.policy(), books_.now(), 0);
-    } else {
-      settled.payment = **row;
-      if (settled.payment.status == Status::Stored) engine::apply(settled.payment, Event::Forward);
-      settled = engine::settle(settled.payment, Rejected{0, "reversal_rejected"}, books_.policy(), books_.now(), 0);
-    }
-    return books_.record(settled.payment);
-  });
 }
 
 // --- payments ---
@@ -189,17 +118,14 @@ void Forwarder::send_payments(Route route) {
   const std::size_t wanted = std::min(turn_rows_max, batch > 1 ? free * batch : free);
   const std::vector<std::string> busy(in_flight_.begin(), in_flight_.end());
   auto rows = books_.ports().store.due(books_.now(), wanted, busy);
-  if (!rows || rows->empty()) return;
+  if (!rows) return stall();
   set_unsendable_aside(*rows);
   drop_refunds_of_nothing(*rows);
   fit_window(*rows, free, batch);
   if (rows->empty()) return;
   const bool fresh = std::ranges::any_of(*rows, [](const Payment& row) { return row.attempts == 0; });
   auto marked = mark_forwarding(std::move(*rows), route);
-  if (!marked) {
-    stalled_until_ms_ = books_.mono_ms() + stall_ms;
-    return;
-  }
+  if (!marked) return stall();
   if (fresh) (void)books_.write([&] { return ensure_sync(route, true); });
   launch(std::move(*marked), route);
 }
@@ -214,12 +140,13 @@ void Forwarder::set_unsendable_aside(std::vector<Payment>& rows) {
       payment.ask_status = true;
       return false;
     }
-    (void)books_.write([&] {
+    const auto written = books_.write([&] {
       if (payment.status == Status::Declined) engine::apply(payment, Event::RetryDue);
       engine::apply(payment, Event::Forward);
       engine::Settlement settled = engine::settle(payment, Rejected{0, "card_data_lost"}, books_.policy(), books_.now(), 0);
       return books_.record(settled.payment);
     });
+    if (!written) stall();
     return true;
   });
 }
@@ -265,6 +192,8 @@ void Forwarder::fit_window(std::vector<Payment>& rows, std::size_t free, std::si
 Result<std::vector<Payment>> Forwarder::mark_forwarding(std::vector<Payment> rows, Route route) {
   const auto written = books_.write([&]() -> Result<void> {
     for (Payment& payment : rows) {
+      // Still marked in flight: a crash or a lost turn cut the last attempt off, and nobody knows what became of it.
+      if (payment.status == Status::Forwarding || payment.last_attempt_outcome == AttemptOutcome::InFlight) payment.outcome_unknown = true;
       const bool first_news = payment.status != Status::Forwarding;
       if (payment.status == Status::Declined) {
         engine::apply(payment, Event::RetryDue);
@@ -410,127 +339,6 @@ void Forwarder::settle(const std::string& id, const Answer& answer, Route route)
     sync_ = std::move(run);
     singly_.erase(id);
     return {};
-  });
-}
-
-// --- sync runs ---
-
-Result<void> Forwarder::ensure_sync(Route route, bool announce) {
-  if (sync_) return {};
-  hal::SyncRun run;
-  run.started_at = books_.now();
-  run.route = route;
-  const auto id = books_.ports().store.put_sync_run(run);
-  if (!id) return std::unexpected(id.error());
-  run.id = *id;
-  sync_ = run;
-  if (!announce) return {};
-  return books_.journal("sync.started", report::sync_report_json(run, {}));
-}
-
-void Forwarder::count_in_sync(hal::SyncRun& run, const Payment& after) {
-  run.forwarded += 1;
-  auto& sums = run.amounts[after.currency];
-  if (after.status == Status::Succeeded) {
-    run.succeeded += 1;
-    sums.first += after.authorization ? after.authorization->approved_amount : after.amount;
-  } else if (after.status == Status::Declined) {
-    run.declined += 1;
-    sums.second += after.amount;
-  } else if (after.status == Status::RequiresReview) {
-    run.requires_review += 1;
-  }
-}
-
-// A run ends when the queue is drained, or what is left of it has to wait.
-void Forwarder::maybe_end_sync() {
-  if (!in_flight_.empty() || !reversing_.empty()) return;
-  const bool drained = !next_due_.has_value();
-  if (drained && network_.route() && books_.offline_spell_counts()) books_.end_spell();
-  if (!sync_) return;
-  const bool waits_for_now = next_due_ && *next_due_ <= books_.now() && network_.route() && suspended_until_ms_ == 0;
-  if (waits_for_now) return;
-  (void)end_sync();
-}
-
-Result<void> Forwarder::end_sync() {
-  if (!sync_) return {};
-  hal::SyncRun run = *sync_;
-  run.ended_at = books_.now();
-  const auto done = books_.write([&]() -> Result<void> {
-    if (const auto id = books_.ports().store.put_sync_run(run); !id) return std::unexpected(id.error());
-    hal::ListQuery query;
-    query.sync_id = run.id;
-    query.limit = report_payments_max;
-    const auto payments = books_.ports().store.list(query);
-    if (!payments) return std::unexpected(payments.error());
-    return books_.journal("sync.completed", report::sync_report_json(run, *payments));
-  });
-  if (done) sync_.reset();
-  return done;
-}
-
-// --- deadlines ---
-
-void Forwarder::watch_deadlines() {
-  const UtcMs now = books_.now();
-  const Policy& policy = books_.policy();
-  const auto overdue = books_.ports().store.overdue(now, turn_rows_max);
-  if (overdue) {
-    for (Payment payment : *overdue) {
-      if (in_flight_.contains(payment.id) || payment.status != Status::Stored) continue;
-      (void)books_.write([&]() -> Result<void> {
-        engine::apply(payment, Event::DeadlinePassed);
-        Decline decline;
-        decline.reason = "deadline_passed";
-        decline.category = DeclineCategory::Soft;
-        decline.next_action = engine::next_action(decline.reason, "", decline.category, false);
-        payment.decline = decline;
-        payment.acknowledged = false;
-        if (sync_) sync_->expired += 1;
-        return books_.record(payment);
-      });
-    }
-  }
-  // Soon enough for the warning of whatever is stored from now on.
-  deadlines_at_ms_ = books_.mono_ms() + std::min(deadline_check_ms, policy.forward_deadline_s * 1000 / 2);
-  const auto totals = books_.ports().store.totals();
-  if (!totals) return;
-  if (totals->next_deadline) deadlines_at_ms_ = std::min(deadlines_at_ms_, books_.mono_ms() + std::max<std::int64_t>(1, *totals->next_deadline - now));
-  if (!totals->next_deadline || !totals->oldest_stored_at) {
-    deadline_told_ = false;
-    return;
-  }
-  const UtcMs warn_at = *totals->next_deadline - policy.forward_deadline_s * 1000 / 2;
-  if (now < warn_at) {
-    deadline_told_ = false;  // what was near is gone; the next one is told of in its time
-    deadlines_at_ms_ = std::min(deadlines_at_ms_, books_.mono_ms() + (warn_at - now));
-    return;
-  }
-  if (deadline_told_) return;
-  deadline_told_ = books_.write([&] {
-    Json data = Json::object();
-    data.set("count", totals->count).set("next_deadline", rfc3339(*totals->next_deadline));
-    return books_.journal("deadline.near", std::move(data));
-  }).has_value();
-}
-
-PosResult<Payment> Forwarder::release(const std::string& id) {
-  return books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
-    const auto row = books_.ports().store.find(id);
-    if (!row) return std::unexpected(row.error());
-    if (!*row) return PosResult<Payment>(refuse(PosCode::UnknownPaymentIntent, "There is no such payment on this reader."));
-    Payment payment = **row;
-    if (!engine::next(payment.status, Event::Released)) {
-      return PosResult<Payment>(refuse(PosCode::UnexpectedState, "Only an expired payment is released for forwarding.", payment));
-    }
-    engine::apply(payment, Event::Released);
-    payment.decline.reset();
-    payment.deadline = books_.now() + books_.policy().forward_deadline_s * 1000;
-    payment.not_before = 0;
-    ND_TRY(books_.journal("audit.released", std::move(Json::object().set("id", id))));
-    ND_TRY(books_.record(payment));
-    return PosResult<Payment>(std::move(payment));
   });
 }
 

@@ -50,10 +50,13 @@ class Forwarder {
     bool batch{false};
   };
 
+  Result<void> take_up_sync();
+  void stall();
   bool send_reversals(Route route);
   void send_reversal(const hal::Reversal& reversal, Route route);
   void on_reversal_outcome(const hal::Reversal& reversal, Route route, const hal::HostOutcome& outcome);
   void finish_reversed(const std::string& id, bool done);
+  Result<void> report_rejected_reversal(Payment& payment);
   void send_payments(Route route);
   bool goes_alone(const Payment& payment, std::size_t batch) const;
   void fit_window(std::vector<Payment>& rows, std::size_t free, std::size_t batch) const;
@@ -88,6 +91,7 @@ class Forwarder {
   std::optional<UtcMs> next_due_;       // engine time
   std::int64_t deadlines_at_ms_{0};     // monotonic
   bool waits_{false};
+  bool behind_reversals_{false};        // payments wait for a reversal's first attempt
   bool deadline_told_{false};
 };
 

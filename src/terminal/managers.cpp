@@ -14,8 +14,10 @@ PosError locked(std::int64_t left_ms) {
 }  // namespace
 
 Result<std::int64_t> Managers::locked_for(const std::string& approver, hal::ApproverState& state) {
-  if (state.locked_boot_id.empty()) return 0;
   const std::int64_t now = books_.mono_ms();
+  const bool is_locked = !state.locked_boot_id.empty();
+  if (!is_locked && state.wrong < wrong_pins_max) return 0;
+  // A fifth guess that was counted and never judged locks as well; a lock of another boot begins anew.
   const bool same_boot = state.locked_boot_id == books_.boot_id() && state.locked_until_mono_ms - now <= lock_ms;
   if (!same_boot) {
     state.locked_boot_id = books_.boot_id();
@@ -37,40 +39,57 @@ void Managers::check(const std::string& approver, SecretBytes pin, std::function
     done(std::unexpected(std::move(error)));
     return;
   }
-  const auto free = books_.decide<void>([&]() -> Result<PosResult<void>> {
+  if (!checking_.insert(approver).second) {
+    done(std::unexpected(PosError{.code = PosCode::ReaderBusy, .message = "A PIN of this approver is being checked already."}));
+    return;
+  }
+  if (const auto counted = count_guess(approver); !counted) {
+    checking_.erase(approver);
+    done(counted);
+    return;
+  }
+  // Not before the count is on the disk: cutting the power must not give a guess back.
+  books_.then([this, approver, guess = std::move(pin), found, done = std::move(done)](bool durable) mutable {
+    if (!durable) {
+      checking_.erase(approver);
+      done(std::unexpected(store_error(Error{Errc::Io, 0, ""})));
+      return;
+    }
+    books_.ports().vault.check_pin(std::move(guess), found->salt, found->pin_hash, found->iterations,
+                                   [this, approver, done](bool matches) {
+                                     checking_.erase(approver);
+                                     done(judge(approver, matches));
+                                   });
+  });
+}
+
+PosResult<void> Managers::count_guess(const std::string& approver) {
+  return books_.decide<void>([&]() -> Result<PosResult<void>> {
     auto state = books_.ports().store.approver_state(approver);
     if (!state) return std::unexpected(state.error());
     const auto left = locked_for(approver, *state);
     if (!left) return std::unexpected(left.error());
     if (*left > 0) return PosResult<void>(std::unexpected(locked(*left)));
+    ++state->wrong;
+    ND_TRY(books_.ports().store.put_approver_state(approver, *state));
     return PosResult<void>();
   });
-  if (!free) {
-    done(free);
-    return;
-  }
-  books_.ports().vault.check_pin(std::move(pin), found->salt, found->pin_hash, found->iterations,
-                                 [this, approver, done = std::move(done)](bool matches) { done(judge(approver, matches)); });
 }
 
 PosResult<void> Managers::judge(const std::string& approver, bool matches) {
   return books_.decide<void>([&]() -> Result<PosResult<void>> {
-    auto state = books_.ports().store.approver_state(approver);
-    if (!state) return std::unexpected(state.error());
-    const auto left = locked_for(approver, *state);  // others may have guessed meanwhile
-    if (!left) return std::unexpected(left.error());
-    if (*left > 0) return PosResult<void>(std::unexpected(locked(*left)));
     if (matches) {
-      if (state->wrong != 0) ND_TRY(books_.ports().store.put_approver_state(approver, hal::ApproverState{}));
+      ND_TRY(books_.ports().store.put_approver_state(approver, hal::ApproverState{}));
       return PosResult<void>();
     }
-    ++state->wrong;
+    auto state = books_.ports().store.approver_state(approver);
+    if (!state) return std::unexpected(state.error());
     const bool lock = state->wrong >= wrong_pins_max;
     if (lock) {
       state->locked_boot_id = books_.boot_id();
       state->locked_until_mono_ms = books_.mono_ms() + lock_ms;
+      ND_TRY(books_.ports().store.put_approver_state(approver, *state));
     }
-    ND_TRY(books_.ports().store.put_approver_state(approver, *state));
     ND_TRY(books_.journal(lock ? "audit.approver_locked" : "audit.approver_wrong_pin",
                           std::move(Json::object().set("approver", approver))));
     if (lock) return PosResult<void>(std::unexpected(locked(lock_ms)));

@@ -36,7 +36,7 @@ inline PosError store_error(const Error& error) {
   if (error.code == Errc::DiskFull) {
     return {.code = PosCode::StoreFull, .message = "The disk is full; new payments are refused, forwarding goes on."};
   }
-  return {.code = PosCode::StoreUnavailable, .message = "The payment store cannot be written now; nothing was changed."};
+  return {.code = PosCode::StoreUnavailable, .message = "The payment store cannot be written now; retrieve the payment before trying again."};
 }
 
 }  // namespace nightdrop::terminal

@@ -9,6 +9,7 @@ namespace {
 constexpr std::int64_t tidy_after_ms = 250;          // erased card data leaves the write-ahead log this soon
 constexpr std::int64_t prune_first_ms = 60'000;
 constexpr std::int64_t prune_every_ms = 3'600'000;
+constexpr int turns_max = 100;                       // an end_turn()
 constexpr std::size_t prune_rows = 200;              // a turn
 
 const char* status_word(links::NetworkStatus status) {
@@ -55,13 +56,18 @@ Result<void> Terminal::stop() {
 }
 
 void Terminal::end_turn() {
-  // Effects may decide more; that is the next turn.
-  while (books_.pending()) {
+  // Effects may decide more; that is the next turn. A disk that fails must not keep the loop here.
+  for (int turns = 0; books_.pending() && turns < turns_max; ++turns) {
     if (!books_.finish_turn()) {
       checkout_.forget_undurable();
       forwarder_.forget_undurable();
     }
     if (tidy_at_ms_ == 0) tidy_at_ms_ = books_.mono_ms() + tidy_after_ms;
+  }
+  books_.tell_events();
+  if (tidy_at_ms_ != 0 && books_.mono_ms() >= tidy_at_ms_ && !books_.pending()) {
+    tidy_at_ms_ = 0;
+    (void)books_.ports().store.tidy();
   }
 }
 
@@ -82,10 +88,6 @@ void Terminal::tick() {
     forwarder_.pump();
   }
   network_.tick(forwarder_.something_waits() || checkout_.busy());
-  if (tidy_at_ms_ != 0 && now >= tidy_at_ms_ && !books_.pending()) {
-    tidy_at_ms_ = 0;
-    (void)books_.ports().store.tidy();
-  }
   if (now >= prune_at_ms_) {
     const UtcMs before = books_.now() - books_.policy().retention_days * 86'400'000;
     std::size_t gone = 0;

@@ -93,7 +93,7 @@ struct DeviceState {
   std::int64_t policy_version{0};      // highest accepted
   std::int64_t fallbacks_in_spell{0};
   bool clock_trusted{true};
-  std::uint64_t forwarded_mark{0};
+  std::uint64_t turn{0};               // counts commits: tells whether one that seemed to fail has landed after all
 };
 
 struct StoreHealth {

@@ -197,17 +197,18 @@ TEST_F(VaultTest, GoesOnAfterTheQueuesCounter) {
   std::uint32_t committed = 0;
   for (int start = 0; start < 5; ++start) {
     const auto vault = resumed(committed);
-    EXPECT_EQ(vault->counter(), committed);
+    EXPECT_GE(vault->counter(), committed);
     for (int i = 0; i < 40; ++i) {
       committed = spend(*vault);
       EXPECT_TRUE(seen.insert(committed).second) << committed;
     }
   }
   EXPECT_EQ(seen.size(), 200u);
-  EXPECT_EQ(*seen.rbegin(), 200u);  // nothing was skipped either
+  // A start skips what may have been spent unseen: no more than the ceiling runs ahead.
+  EXPECT_LE(*seen.rbegin(), 200u + 5 * 130u);
   // A file from an older backup changes nothing.
   std::ofstream(dir_ / "dukpt", std::ios::binary) << old_file;
-  EXPECT_EQ(spend(*resumed(committed)), 201u);
+  EXPECT_GT(spend(*resumed(committed)), committed);
 }
 
 TEST_F(VaultTest, AFileAheadOfTheQueueIsNotTurnedBack) {
@@ -219,8 +220,19 @@ TEST_F(VaultTest, AFileAheadOfTheQueueIsNotTurnedBack) {
     ASSERT_TRUE(vault->flush());
   }
   const auto vault = resumed(7);  // three were sealed and never committed
-  EXPECT_EQ(vault->counter(), 10u);
-  EXPECT_EQ(spend(*vault), 11u);
+  EXPECT_GE(vault->counter(), 10u);
+  EXPECT_GT(spend(*vault), 10u);
+}
+
+// The queue was rolled back, or lost its last turns without a sign: what left the box since is not spent again.
+TEST_F(VaultTest, AQueueThatForgotDoesNotLeadBack) {
+  create();
+  std::uint32_t last = 0;
+  {
+    const auto vault = resumed(0);
+    for (int i = 0; i < 20; ++i) last = spend(*vault);
+  }
+  EXPECT_GT(spend(*resumed(3)), last);
 }
 
 // Whatever the file says when the queue is lost, nothing that may have been spent is spent again.

@@ -127,7 +127,7 @@ TEST(State, SmallThingsComeBack) {
     auto store = open_store(folder);
     ND_OK(store->begin());
     ND_OK(store->put_device_state({.dukpt_counter = 5, .stan = 999'999, .time_high = start, .boot_id = "b", .mono_ms = 3, .untrusted_for_ms = 4,
-                                   .time_epoch = 6, .policy_version = 7, .fallbacks_in_spell = 8, .clock_trusted = false, .forwarded_mark = 9}));
+                                   .time_epoch = 6, .policy_version = 7, .fallbacks_in_spell = 8, .clock_trusted = false, .turn = 9}));
     ND_OK(store->put_approver_state("ann", {.wrong = 4, .locked_boot_id = "x", .locked_until_mono_ms = 99}));
     ND_OK(store->set_cursor("pos", 42));
     ND_OK(store->put_reversal({.payment_id = "pi_b", .reason = ReversalReason::Canceled, .created_at = 2}));
@@ -148,7 +148,7 @@ TEST(State, SmallThingsComeBack) {
   }
   auto store = open_store(folder);
   const auto device = store->device_state();
-  EXPECT_EQ(std::tuple(device->dukpt_counter, device->stan, device->boot_id, device->clock_trusted, device->forwarded_mark, device->time_epoch),
+  EXPECT_EQ(std::tuple(device->dukpt_counter, device->stan, device->boot_id, device->clock_trusted, device->turn, device->time_epoch),
             std::tuple(5U, 999'999U, std::string("b"), false, 9U, 6U));
   EXPECT_EQ(store->approver_state("ann")->locked_until_mono_ms, 99);
   EXPECT_EQ(store->approver_state("bob")->wrong, 0U);
