@@ -279,11 +279,8 @@ struct Server::Impl {
       if (types.empty() || std::ranges::find(types, type) != types.end()) ids.push_back(id);
     }
     for (const std::uint64_t id : ids) {
-      if (find(id)->unsent() > unsent_max) {
-        close(id);  // a consumer that takes nothing; it comes back and resumes where it acknowledged
-      } else {
-        send(id, line);
-      }
+      // Whoever takes nothing misses prompts, which are worth nothing later; journalled events wait for it.
+      if (find(id)->unsent() <= unsent_max) send(id, line);
     }
   }
 };
