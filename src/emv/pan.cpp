@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "emv/brand.hpp"
 #include "nightdrop/result.hpp"
+#include "nightdrop/secret.hpp"
 
 namespace nightdrop::emv {
 namespace {
@@ -49,6 +51,34 @@ std::string last4(std::string_view pan) {
 std::string mask_pan(std::string_view pan) {
   if (!plausible(pan)) return "****";
   return std::string(pan.size() - 4, '*') + last4(pan);
+}
+
+bool holds_pan(std::string_view text) {
+  constexpr std::size_t shortest = 13;
+  std::string run;
+  const auto run_is_pan = [&] {
+    for (std::size_t length = std::min<std::size_t>(19, run.size()); length >= shortest; --length) {
+      for (std::size_t at = 0; at + length <= run.size(); ++at) {
+        const auto candidate = std::string_view(run).substr(at, length);
+        if (pan_valid(candidate) && scheme_of_pan(candidate) != Scheme::Unknown) return true;
+      }
+    }
+    return false;
+  };
+  bool found = false;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    const char c = i < text.size() ? text[i] : '\n';
+    if (c >= '0' && c <= '9') {
+      run.push_back(c);
+      continue;
+    }
+    const bool joins = (c == ' ' || c == '-') && !run.empty() && i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9';
+    if (joins) continue;
+    found = found || run_is_pan();
+    wipe({reinterpret_cast<std::uint8_t*>(run.data()), run.size()});
+    run.clear();
+  }
+  return found;
 }
 
 }  // namespace nightdrop::emv

@@ -20,7 +20,7 @@ terminal::IntentParams read_intent(Params& params) {
   intent.merchant_reference = params.printable("merchant_reference", 64);
   intent.tip = params.tip().value_or(0);
   if (intent.tip > intent.amount) params.fail("amount_details", "has a tip larger than the amount");
-  intent.description = params.optional_text("description", 200, 0).value_or("");
+  intent.description = params.optional_prose("description", 200);
   intent.metadata = params.metadata();
   intent.offline_behavior = params.optional_word<OfflineBehavior>("offline_behavior").value_or(OfflineBehavior::PreferOnline);
   intent.on_network_loss = params.optional_word<OnNetworkLoss>("on_network_loss").value_or(OnNetworkLoss::Store);
@@ -184,7 +184,7 @@ void Methods::create_refund(Params& params, const Responder& respond) {
   refund.approver = params.text("approver", 64);
   SecretBytes pin = params.pin("pin");
   refund.intent.merchant_reference = params.printable("merchant_reference", 64);
-  refund.intent.description = params.optional_text("description", 200, 0).value_or("");
+  refund.intent.description = params.optional_prose("description", 200);
   refund.intent.metadata = params.metadata();
   refund.intent.offline_behavior = params.optional_word<OfflineBehavior>("offline_behavior").value_or(OfflineBehavior::PreferOnline);
   refund.intent.on_network_loss = params.optional_word<OnNetworkLoss>("on_network_loss").value_or(OnNetworkLoss::Store);
@@ -225,7 +225,7 @@ void Methods::list_declines(Params& params, const Responder& respond) {
 
 void Methods::acknowledge_decline(Params& params, const Responder& respond) {
   const std::string id = params.text("id", id_max);
-  const std::string note = params.optional_text("note", 200, 0).value_or("");
+  const std::string note = params.optional_prose("note", 200);
   ND_CHECK(params, respond);
   terminal_.books().reply<Payment>(payment_reply(respond), terminal_.acknowledge_decline(id, note));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "emv/pan.hpp"
 #include "report/currency.hpp"
 
 namespace nightdrop::pos {
@@ -51,6 +52,12 @@ std::optional<std::string> Params::optional_text(const char* key, std::size_t ma
     return std::nullopt;
   }
   return std::string(*text);
+}
+
+std::string Params::optional_prose(const char* key, std::size_t max) {
+  std::string prose = optional_text(key, max, 0).value_or("");
+  if (emv::holds_pan(prose)) fail(key, "must not hold a card number");
+  return prose;
 }
 
 std::string Params::text(const char* key, std::size_t max) {
@@ -144,6 +151,7 @@ std::vector<std::pair<std::string, std::string>> Params::metadata() {
       fail("metadata", "must hold strings: keys of 1 to 40, values of at most 200 characters");
       return pairs;
     }
+    if (emv::holds_pan(*text)) fail("metadata", "must not hold a card number");
     pairs.emplace_back(member.key(), *text);
   }
   return pairs;

@@ -29,6 +29,8 @@ class Params {
   SecretBytes pin(const char* key);                         // 4 to 12 digits
 
   std::optional<std::string> optional_text(const char* key, std::size_t max, std::size_t min = 1);
+  // Free text that a person may have typed; refused where a card number hides in it, without repeating it.
+  std::string optional_prose(const char* key, std::size_t max);
   std::optional<std::int64_t> optional_integer(const char* key, std::int64_t min, std::int64_t max);
   std::optional<bool> optional_boolean(const char* key);
   template <class Enum>

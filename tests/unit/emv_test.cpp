@@ -199,5 +199,15 @@ TEST(Track2, WritesOnlyWhatFits) {
   EXPECT_FALSE(has_chip("101"));
 }
 
+TEST(Pan, IsFoundInFreeText) {
+  for (const char* text : {"4242424242424242", "card 4242 4242 4242 4242, table 7", "4242-4242-4242-4242", "a4242424242424242b",
+                           "00042424242424242420"}) {
+    EXPECT_TRUE(holds_pan(text)) << text;
+  }
+  for (const char* text : {"", "Table 7", "4242424242424241", "order 1234567890123", "4242 4242\n4242 4242", "42424242"}) {
+    EXPECT_FALSE(holds_pan(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace nightdrop::emv
