@@ -207,5 +207,18 @@ RC_GTEST_PROP(Iso8583Property, AMessageKeepsWhatItWasGiven, ()) {
   }
 }
 
+// The memory stays mapped as long as the message does.
+TEST(Iso8583Property, WhatIsReplacedOrErasedIsWiped) {
+  Message message;
+  const auto first = message.make(2, 16);
+  std::ranges::fill(first, '4');
+  message.set(2, "1");
+  EXPECT_EQ(std::ranges::count(first, 0), 16);
+  const auto second = message.make(35, 20);
+  std::ranges::fill(second, '4');
+  message.erase(35);
+  EXPECT_EQ(std::ranges::count(second, 0), 20);
+}
+
 }  // namespace
 }  // namespace nightdrop::iso8583

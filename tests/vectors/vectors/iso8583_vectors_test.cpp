@@ -472,6 +472,12 @@ TEST(Iso8583Vectors, AValueItsFormatDoesNotAllowIsNotBuilt) {
   }
 }
 
+TEST(Iso8583Vectors, HexIsUpperCase) {
+  const auto format = format_1987(Profile::Ascii);
+  EXPECT_TRUE(parse(bytes_of("0800000000000000100001234567890ABCDE"), format).has_value());
+  EXPECT_EQ(parse(bytes_of("0800000000000000100001234567890abcde"), format).error().native, 52);
+}
+
 TEST(Iso8583Vectors, AnEmptySecondBitMapIsKept) {
   const auto format = format_1987(Profile::Ascii);
   const std::string wire = "0800A0000000000000000000000000000000990000";
