@@ -31,6 +31,7 @@ class Books {
   // --- time ---
   UtcMs now();
   engine::ClockState clock();
+  bool clock_trusted() const { return time_->trusted(); }  // as of the last reading
   std::int64_t mono_ms() const { return ports_.clock.monotonic().count(); }
   const std::string& boot_id() const { return boot_id_; }
   // The acquirer said what time it is.

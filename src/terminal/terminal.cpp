@@ -42,6 +42,7 @@ Result<void> Terminal::start() {
   });
   network_.on_probed([this] { checkout_.network_changed(); });
   prune_at_ms_ = books_.mono_ms() + prune_first_ms;
+  keep_time_at_ms_ = books_.mono_ms() + keep_time_every_ms;
   end_turn();
   network_.start();
   end_turn();
@@ -88,6 +89,10 @@ void Terminal::tick() {
     forwarder_.pump();
   }
   network_.tick(forwarder_.something_waits() || checkout_.busy());
+  if (time_matters() && now >= keep_time_at_ms_) {
+    keep_time_at_ms_ = now + keep_time_every_ms;
+    (void)books_.write([] { return Result<void>(); });  // each commit carries the time
+  }
   if (now >= prune_at_ms_) {
     const UtcMs before = books_.now() - books_.policy().retention_days * 86'400'000;
     std::size_t gone = 0;
@@ -107,11 +112,14 @@ std::optional<std::int64_t> Terminal::next_tick_ms() const {
     if (at) next = std::min(next, *at);
   };
   if (tidy_at_ms_ != 0) next = std::min(next, tidy_at_ms_);
+  if (time_matters()) next = std::min(next, keep_time_at_ms_);
   sooner(checkout_.next_tick_ms());
   sooner(forwarder_.next_tick_ms());
   sooner(network_.next_tick_ms(forwarder_.something_waits() || checkout_.busy()));
   return next;
 }
+
+bool Terminal::time_matters() const { return forwarder_.something_waits() || !books_.clock_trusted(); }
 
 void Terminal::tell_status() {
   (void)books_.write([&]() -> Result<void> {

@@ -16,6 +16,10 @@ namespace nightdrop::terminal {
 
 class Terminal {
  public:
+  // While payments wait or the clock is not trusted, time is written down this often: a reboot without a clock goes on
+  // from the last time written, and deadlines are late by no more than this.
+  static constexpr std::int64_t keep_time_every_ms = 5 * 60 * 1000;
+
   // Lifetime: ports, policy and settings outlive the terminal.
   Terminal(const Ports& ports, const Policy& policy, const Settings& settings);
 
@@ -54,6 +58,7 @@ class Terminal {
  private:
   PosResult<Page> page(const hal::ListQuery& query);
   void tell_status();
+  bool time_matters() const;
 
   Books books_;
   Network network_;
@@ -62,6 +67,7 @@ class Terminal {
   Forwarder forwarder_;
   std::int64_t tidy_at_ms_{0};
   std::int64_t prune_at_ms_{0};
+  std::int64_t keep_time_at_ms_{0};
   bool degraded_told_{false};
 };
 
