@@ -191,6 +191,11 @@ class Daemon {
     while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == '\r' || trimmed.back() == ' ')) trimmed.remove_suffix(1);
     auto policy = load_policy(*document, trimmed, *signer, state->policy_version, verify_signature);
     if (!policy) return std::unexpected(StartFailure{exit_config, "the policy is refused: " + policy.error().message});
+    // One that has run out is not taken anew; one that ran out while in force still forwards what is stored.
+    const hal::WallReading wall = hardware_->clock().wall();
+    if (policy->version > state->policy_version && wall.trusted && policy->valid_until <= wall.utc_ms) {
+      return std::unexpected(StartFailure{exit_config, "the policy is refused: valid_until is past"});
+    }
     policy_ = std::move(*policy);
     return {};
   }
