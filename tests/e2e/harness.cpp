@@ -72,6 +72,16 @@ int exit_code(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// Whether the process of this pidfd ends before patience does.
+bool ends_in_time(int handle) {
+  const auto deadline = Clock::now() + patience;
+  pollfd ended{handle, POLLIN, 0};
+  int count = 0;
+  while ((count = ::poll(&ended, 1, left_of(deadline))) < 0 && errno == EINTR) {
+  }
+  return count > 0;
+}
+
 // Ports below the range from which the kernel takes its own: none of them is ever a client's by chance.
 int new_port() {
   static std::atomic<int> next{static_cast<int>(::getpid()) % 9'500};
@@ -105,9 +115,12 @@ Ended run(const std::string& program, const std::vector<std::string>& arguments,
   const int err = ::open((folder + "/err").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   const pid_t child = spawn(program, arguments, in, out, err);
   for (const int file : {in, out, err}) ::close(file);
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));
+  const bool ended_by_itself = ends_in_time(handle);
+  if (!ended_by_itself) ::kill(child, SIGKILL);
+  ::close(handle);
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  ::waitpid(child, &status, 0);
   Ended ended{exit_code(status), slurp(folder + "/out"), slurp(folder + "/err")};
   std::filesystem::remove_all(folder);
   return ended;
@@ -159,12 +172,7 @@ void Process::signal(int number) const {
 }
 
 int Process::wait() {
-  const auto deadline = Clock::now() + patience;
-  pollfd ended{handle_, POLLIN, 0};
-  int count = 0;
-  while ((count = ::poll(&ended, 1, left_of(deadline))) < 0 && errno == EINTR) {
-  }
-  if (count == 0) fail_test("a process did not end in time");
+  if (!ends_in_time(handle_)) fail_test("a process did not end in time");
   int status = 0;
   ::waitpid(process_, &status, 0);
   process_ = -1;

@@ -33,7 +33,7 @@ struct Ended {
   std::string out;
   std::string err;
 };
-// Runs a program of the build to its end.
+// Runs a program of the build to its end; one that goes on is killed when patience is over.
 Ended run(const std::string& program, const std::vector<std::string>& arguments, const std::string& input = "");
 
 // A process of the build that stays; it dies with this object.
