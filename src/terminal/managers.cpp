@@ -20,8 +20,9 @@ Result<std::int64_t> Managers::locked_for(const std::string& approver, hal::Appr
   // A fifth guess that was counted and never judged locks as well; a lock of another boot begins anew.
   const bool same_boot = state.locked_boot_id == books_.boot_id() && state.locked_until_mono_ms - now <= lock_ms;
   if (!same_boot) {
+    const bool earlier_boot = is_locked && state.locked_boot_id != books_.boot_id();
     state.locked_boot_id = books_.boot_id();
-    state.locked_until_mono_ms = now + lock_ms;
+    state.locked_until_mono_ms = (earlier_boot ? began_ms_ : now) + lock_ms;
     ND_TRY(books_.ports().store.put_approver_state(approver, state));
   }
   const std::int64_t left = state.locked_until_mono_ms - now;

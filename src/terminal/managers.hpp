@@ -18,7 +18,7 @@ class Managers {
   static constexpr std::uint32_t wrong_pins_max = 5;
   static constexpr std::int64_t lock_ms = 30 * 60 * 1000;
 
-  explicit Managers(Books& books) : books_(books) {}
+  explicit Managers(Books& books) : books_(books), began_ms_(books.mono_ms()) {}
 
   // Checks the PIN on another thread; `done` is called in the loop, inside a turn, exactly once.
   // Errors: ApproverInvalid (with attempts_remaining), ApproverLocked (with retry_after_s), ReaderBusy (another PIN of this
@@ -26,12 +26,13 @@ class Managers {
   void check(const std::string& approver, SecretBytes pin, std::function<void(PosResult<void>)> done);
 
  private:
-  // What is left of a lock, in ms; 0 if none. A lock of another boot begins anew.
+  // What is left of a lock, in ms; 0 if none. A lock of another boot begins anew with this one, not with the next guess.
   Result<std::int64_t> locked_for(const std::string& approver, hal::ApproverState& state);
   PosResult<void> count_guess(const std::string& approver);
   PosResult<void> judge(const std::string& approver, bool matches);
 
   Books& books_;
+  std::int64_t began_ms_;  // monotonic
   std::set<std::string> checking_;
 };
 
