@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr auto slice = 200ms;
 constexpr auto answer_margin = 60s;  // after the card: the online attempt and the commit
-constexpr std::int64_t after_everything = INT64_C(9007199254740992);  // no past event is read for prompts
+constexpr std::int64_t after_everything = INT64_C(999999999999999);  // no past event is read for prompts
 constexpr int steps_max = 8;         // of one payment; more means that reader and command go in circles
 
 std::string_view prompt_text(std::string_view action) {

@@ -15,7 +15,7 @@ namespace {
 using config::Fields;
 using config::Problem;
 
-constexpr std::int64_t version_max = 9'007'199'254'740'991;  // 2^53 - 1: exact in every JSON reader
+constexpr std::int64_t version_max = 999'999'999'999'999;  // exact in every JSON reader and writer
 constexpr std::size_t list_max = 10'000;
 
 void read_time(Fields& fields, std::string_view key, UtcMs& into) {

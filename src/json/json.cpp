@@ -9,7 +9,7 @@
 namespace nightdrop {
 namespace {
 
-constexpr double integer_max = 9007199254740992.0;  // 2^53
+constexpr double integer_max = 999'999'999'999'999.0;  // cJSON writes 15 digits exactly
 
 // RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF.
 bool is_utf8(std::string_view text) {
@@ -33,6 +33,56 @@ bool is_utf8(std::string_view text) {
       return false;
     }
     i += more + 1;
+  }
+  return true;
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// RFC 8259, 6: no plus, no leading zeros, digits on both sides of the point. Moves `i` behind the number.
+bool take_number(std::string_view text, std::size_t& i) {
+  const auto digits = [&] {
+    const std::size_t first = i;
+    while (i < text.size() && is_digit(text[i])) ++i;
+    return i != first;
+  };
+  if (text[i] == '-') ++i;
+  const bool zero = i < text.size() && text[i] == '0';
+  if (zero) ++i;
+  if (!zero && !digits()) return false;
+  if (i < text.size() && text[i] == '.') {
+    ++i;
+    if (!digits()) return false;
+  }
+  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
+    ++i;
+    if (i < text.size() && (text[i] == '+' || text[i] == '-')) ++i;
+    if (!digits()) return false;
+  }
+  return i == text.size() || std::string_view(" \t\r\n,]}").find(text[i]) != std::string_view::npos;
+}
+
+// What cJSON would let pass and RFC 8259 does not: control characters, loose numbers, a byte order mark; and NUL by its
+// escape, which would cut a string short here.
+bool is_strict(std::string_view text) {
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    const bool control = static_cast<unsigned char>(c) < 0x20;
+    if (in_string) {
+      if (control || text.substr(i).starts_with("\\u0000")) return false;
+      in_string = c != '"';
+      i += c == '\\' ? 2 : 1;
+      continue;
+    }
+    if (c == '-' || is_digit(c)) {
+      if (!take_number(text, i)) return false;
+      continue;
+    }
+    if (control && c != '\t' && c != '\r' && c != '\n') return false;
+    if (static_cast<unsigned char>(c) >= 0x7F) return false;
+    in_string = c == '"';
+    ++i;
   }
   return true;
 }
@@ -94,9 +144,8 @@ std::string JsonView::dump_pretty() const { return node_ == nullptr ? "null" : t
 Json JsonView::copy() const { return node_ == nullptr ? Json::null() : Json(cJSON_Duplicate(node_, 1)); }
 
 Result<Json> Json::parse(std::string_view text) {
-  if (!is_utf8(text) || text.find("\\u0000") != std::string_view::npos) {
-    return failure(Errc::Malformed, "the text is not UTF-8, or holds NUL");
-  }
+  if (!is_utf8(text)) return failure(Errc::Malformed, "the text is not UTF-8, or holds NUL");
+  if (!is_strict(text)) return failure(Errc::Malformed, "the text is not JSON");
   const char* end = nullptr;
   cJSON* node = cJSON_ParseWithLengthOpts(text.data(), text.size(), &end, 0);
   if (node == nullptr) return failure(Errc::Malformed, "the text is not JSON");

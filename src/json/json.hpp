@@ -1,5 +1,6 @@
 // cJSON, owned and typed: a document that is parsed strictly or built up, and cheap views into it.
-// Integers are exact up to 2^53. Strings are UTF-8; parse() refuses other bytes, NUL, and anything after the document.
+// Integers are exact and below 10^15. Strings are UTF-8; parse() refuses other bytes, NUL, anything after the document and what
+// RFC 8259 does not know. Of members with the same name the first counts.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,7 @@ class JsonView {
   bool is_array() const;
   bool is_string() const;
   bool is_bool() const;
-  bool is_integer() const;  // a number without a fraction, within ±2^53
+  bool is_integer() const;  // a number without a fraction, of at most 15 digits
 
   std::optional<std::string_view> string() const;
   // Overwrites a string's characters in the document: for a PIN that was read out of it.

@@ -13,7 +13,7 @@ namespace {
 using terminal::PosError;
 using terminal::PosResult;
 
-constexpr std::int64_t seq_max = INT64_C(9007199254740992);
+constexpr std::int64_t seq_max = INT64_C(999999999999999);
 constexpr std::size_t span_rows_max = 10'000;  // payments of the entries' time span that reconcile looks at
 
 PosError invalid(const char* field, std::string message) {

@@ -248,7 +248,7 @@ void Methods::forward_stored_payments(Params& params, const Responder& respond) 
 }
 
 void Methods::retrieve_sync_report(Params& params, const Responder& respond) {
-  const auto id = params.optional_integer("id", 1, INT64_C(9007199254740992));
+  const auto id = params.optional_integer("id", 1, INT64_C(999999999999999));
   ND_CHECK(params, respond);
   answer(respond, terminal_.sync_report(id ? std::optional(static_cast<std::uint64_t>(*id)) : std::nullopt));
 }

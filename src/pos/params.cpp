@@ -30,7 +30,12 @@ void Params::fail(const char* key, const char* what) {
 
 std::optional<terminal::PosError> Params::error() {
   if (error_) return error_;
+  std::vector<std::string_view> seen;
   for (const JsonView member : params_.items()) {
+    if (std::ranges::find(seen, member.key()) != seen.end()) {
+      return terminal::PosError{.code = PosCode::InvalidParams, .message = "A parameter is given twice.", .field = std::string(member.key())};
+    }
+    seen.push_back(member.key());
     if (std::ranges::find(known_, member.key()) == known_.end()) {
       const std::string key = std::string(member.key()).substr(0, 64);
       return terminal::PosError{.code = PosCode::InvalidParams, .message = "There is no parameter of this name here.", .field = key};
