@@ -85,6 +85,47 @@ TEST(Faults, EntropyAndVault) {
   }
 }
 
+// A damaged file is "never silently dropped": what can be read is carried over, event `store.degraded` says so,
+// payments are refused with `store_unavailable` until a person decides, and what was carried over is forwarded all the
+// same.
+TEST(Faults, ADamagedQueue) {
+  World world;
+  world.offline();
+  std::vector<std::string> ids;
+  for (int i = 0; i < 40; ++i) ids.push_back(world.pay(100, new_card()).id());
+  (void)world.stop();
+  const std::string file = world.path("queue/queue.db");  // docs/store_format.md
+  std::fstream queue(file, std::ios::in | std::ios::out | std::ios::binary);
+  const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(file) / 2);
+  queue.seekg(middle);
+  const char flipped = static_cast<char>(queue.get() ^ 0x10);
+  queue.seekp(middle);
+  queue.put(flipped);
+  queue.close();
+
+  world.start();
+  Rpc events = world.connect();
+  (void)events.call("subscribe", R"({"consumer":"office","types":["store.degraded"]})");
+  const Json told = events.event("store.degraded");
+  const Answer refused = world.pay(100, new_card());
+  EXPECT_WORD(refused, "store_unavailable");
+  std::int64_t there = 0;
+  for (const std::string& id : ids) there += world.retrieve(id).ok() ? 1 : 0;
+  EXPECT_GE(there + told["data"]["lost"].integer().value_or(0), 40) << told.dump();
+  EXPECT_GT(there, 0);
+  world.online();
+  world.await_drained();
+  for (const std::string& id : ids) {
+    const std::string now = world.status(id);
+    if (now == "succeeded") {
+      EXPECT_EQ(world.posted(id), 1);
+    }
+  }
+  EXPECT_HOLDS(world.stats(), R"({"twice":0})");
+  EXPECT_EQ(run("nightdrop", {"--config", world.path("nightdrop.json"), "accept-damage"}).exit_code, 0);
+  EXPECT_WORD(world.pay(100, new_card()), "succeeded");
+}
+
 // "SIGTERM ends it in order, exit 0"; what is stored stays.
 TEST(Process, EndsInOrder) {
   World world;
