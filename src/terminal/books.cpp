@@ -117,12 +117,13 @@ Result<void> Books::write_state() {
   return ports_.store.put_device_state(state_);
 }
 
-bool Books::finish_turn() {
+bool Books::finish_turn(const std::function<void()>& follow) {
   const bool durable = commit_turn();
   tell_due_ = tell_due_ || (durable && journalled_);
   journalled_ = false;
   std::vector<Effect> effects = std::move(effects_);
   effects_.clear();
+  if (!durable) follow();
   for (Effect& effect : effects) effect(durable);
   return durable;
 }

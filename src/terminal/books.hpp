@@ -61,8 +61,9 @@ class Books {
       to(std::unexpected(store_error(Error{Errc::Io, 0, ""})));
     });
   }
-  // Commits and runs the effects. False when the commit failed: the store was opened anew and memory must follow it.
-  bool finish_turn();
+  // Commits and runs the effects. False when the commit failed: the store was opened anew, and `follow` has made memory
+  // follow it before anybody is told, so that no answer speaks of what is gone.
+  bool finish_turn(const std::function<void()>& follow);
   bool pending() const { return !effects_.empty() || ports_.store.in_turn(); }
 
   // --- writes; only inside a decision ---

@@ -157,18 +157,23 @@ void Forwarder::drop_refunds_of_nothing(std::vector<Payment>& rows) {
   std::erase_if(rows, [&](Payment& refund) {
     if (refund.original_payment.empty() || refund.sent || refund.status != Status::Stored) return false;
     const auto sale = books_.ports().store.find(refund.original_payment);
-    if (!sale || !*sale || (*sale)->status == Status::Succeeded || engine::is_at_risk((*sale)->status)) return false;
-    (void)books_.write([&] {
-      if (engine::is_final((*sale)->status)) {
+    if (!sale || !*sale || engine::is_at_risk((*sale)->status)) return false;
+    const bool paid = (*sale)->status == Status::Succeeded;
+    // Accepted when all of the sale was expected; the acquirer then approved a part of it.
+    const bool too_much = paid && (*sale)->authorization && (*sale)->refunded_amount > (*sale)->authorization->approved_amount;
+    if (paid && !too_much) return false;
+    const auto written = books_.write([&] {
+      if (!paid && engine::is_final((*sale)->status)) {
         engine::apply(refund, Event::Voided);
         engine::erase_card(refund);
         refund.cancellation = Cancellation{CancelReason::Abandoned, books_.now()};
         return books_.record(refund);
       }
       engine::apply(refund, Event::Forward);
-      engine::Settlement settled = engine::settle(refund, Rejected{0, "sale_unsettled"}, books_.policy(), books_.now(), 0);
+      engine::Settlement settled = engine::settle(refund, Rejected{0, too_much ? "refund_exceeds_payment" : "sale_unsettled"}, books_.policy(), books_.now(), 0);
       return books_.record(settled.payment);
     });
+    if (!written) stall();
     return true;
   });
 }

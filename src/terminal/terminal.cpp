@@ -59,10 +59,10 @@ Result<void> Terminal::stop() {
 void Terminal::end_turn() {
   // Effects may decide more; that is the next turn. A disk that fails must not keep the loop here.
   for (int turns = 0; books_.pending() && turns < turns_max; ++turns) {
-    if (!books_.finish_turn()) {
+    books_.finish_turn([this] {
       checkout_.forget_undurable();
       forwarder_.forget_undurable();
-    }
+    });
     if (tidy_at_ms_ == 0) tidy_at_ms_ = books_.mono_ms() + tidy_after_ms;
   }
   books_.tell_events();

@@ -37,6 +37,10 @@ class FaultDisk {
   const char* name() const { return name_.c_str(); }
   bool dead() const { return dead_; }
   long operations() const { return operations_; }
+  // Power goes now, between two operations.
+  void cut_now() {
+    if (!dead_) lose_power();
+  }
   void heal() { plan_ = {}; }
 
   struct Change {
