@@ -2,7 +2,9 @@
 
 #include <httplib.h>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -82,10 +84,27 @@ bool ends_in_time(int handle) {
   return count > 0;
 }
 
-// Ports below the range from which the kernel takes its own: none of them is ever a client's by chance.
+bool is_free(int port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool bound = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(socket);
+  return bound;
+}
+
+// Two ports in a row that nobody has, for the API and its admin side. They lie below the range from which the kernel
+// takes its own, so that none is ever a client's by chance, also while the acquirer is down.
 int new_port() {
   static std::atomic<int> next{static_cast<int>(::getpid()) % 9'500};
-  return 12'000 + 2 * (next++ % 9'500);
+  for (;;) {
+    const int port = 12'000 + 2 * (next++ % 9'500);
+    if (is_free(port) && is_free(port + 1)) return port;
+  }
 }
 
 // The development policy, as the tool makes it, once a test program: with its approver's salted PIN.
