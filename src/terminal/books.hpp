@@ -124,6 +124,8 @@ class Books {
   bool turn_lost_{false};        // the store gave up the whole turn in mid-decision
   std::int64_t pending_shift_ms_{0};
   bool entropy_failed_{false};
+  std::uint64_t last_id_ms_{0};  // of the newest payment id, and its count within that millisecond
+  unsigned last_id_count_{0};
   std::uint64_t last_checkpoint_{0};
 };
 

@@ -55,8 +55,8 @@ void Checkout::store_offline(Intent& intent, const Reply<Payment>& reply) {
   if (result) {
     intent.payment = *result;  // no longer confirmable; the row is the truth once the turn is durable
     intent.on_disk = true;
-    after_stored(id);
-    return books_.reply<Payment>(reply, std::move(result));
+    books_.reply<Payment>(reply, std::move(result));  // first: the customer waits for it, the rest waits for nobody
+    return after_stored(id);
   }
   if (result.error().code == PosCode::ApprovalRequired) {
     intent.payment = *result.error().payment;

@@ -98,7 +98,7 @@ void Forwarder::plan_next() {
 
 std::optional<std::int64_t> Forwarder::next_tick_ms() const {
   std::int64_t next = deadlines_at_ms_;
-  if (suspended_until_ms_ != 0) next = std::min(next, suspended_until_ms_);
+  if (suspended_until_ms_ != 0) next = std::min(next, std::max(suspended_until_ms_, stalled_until_ms_));
   if (release_due_) next = std::min(next, std::max(release_from_ms_, stalled_until_ms_));
   const bool may_send = network_.route() && suspended_until_ms_ == 0 && !behind_reversals_;
   if (next_due_ && may_send && in_flight_.size() < books_.settings().window) {
