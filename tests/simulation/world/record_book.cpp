@@ -106,6 +106,7 @@ Result<void> CheckedStore::rollback_to_mark() {
 void CheckedStore::rollback() {
   store_.rollback();
   if (around_.power_gone()) throw PowerCut{};
+  around_.turn_lost();
   if (!book_.doubtful) book_.turn.clear();
 }
 
@@ -166,17 +167,21 @@ void CheckedStore::check_times(const Payment* before, const Payment& after) {
   const std::int64_t deadline_ms = policy_.forward_deadline_s * 1000;
   const bool enters = after.status == Status::Stored && (before == nullptr || before->status == Status::Processing || before->status == Status::Expired ||
                                                          before->status == Status::RequiresPaymentMethod);
-  if (enters) book_.stored_at[after.id] = now;
+  if (enters) book_.stored[after.id] = {now, around_.clock().trusted ? 0 : std::max<std::int64_t>(0, now - around_.clock().now), around_.boot()};
   if (enters && before != nullptr && before->status == Status::Expired) book_.released.insert(after.id);
-  const auto stored = book_.stored_at.find(after.id);
-  if (stored == book_.stored_at.end()) return;
-  const std::int64_t age = now - stored->second;
+  const auto found = book_.stored.find(after.id);
+  if (found == book_.stored.end()) return;
+  const auto& [at, lag, boot] = found->second;
+  const std::int64_t age = now - at;
+  // A time taken on a slow clock that nobody corrected before the device was switched off stays slow: at the next start
+  // nothing tells that lag from the time the device was off.
+  const std::int64_t slow_ms = boot == around_.boot() ? 0 : lag;
   if (after.status == Status::Expired && (before == nullptr || before->status != Status::Expired)) {
-    if (age < deadline_ms - time_tolerance_ms) unsafe("expired early", told(after) + ", after " + std::to_string(age / 1000) + " s");
+    if (age < deadline_ms - slow_ms - time_tolerance_ms) unsafe("expired early", told(after) + ", after " + std::to_string(age / 1000) + " s");
     if (after.outcome_unknown) unsafe("expired with an unknown outcome", told(after));
   }
   const bool first_send = after.status == Status::Forwarding && before != nullptr && before->status == Status::Stored && !before->sent;
-  if (first_send && around_.clock_trusted() && age > deadline_ms + time_tolerance_ms) {
+  if (first_send && around_.clock().trusted && age > deadline_ms + time_tolerance_ms) {
     unsafe("sent after its deadline", told(after) + ", after " + std::to_string(age / 1000) + " s");
   }
 }
@@ -185,7 +190,8 @@ void CheckedStore::check_times(const Payment* before, const Payment& after) {
 // older decisions that no cap is asked for again.
 void CheckedStore::check_caps(const RecordBook& book) const {
   std::map<Currency, std::int64_t> sales, refunds;
-  std::map<std::string, std::pair<std::int64_t, std::int64_t>> cards;
+  std::map<std::string, std::int64_t> cards;                          // payments of a card
+  std::map<std::pair<std::string, Currency>, std::int64_t> card_sums;
   std::int64_t count = 0;
   for (const auto& [id, row] : book.rows) {
     const bool waits = (row.status == Status::Stored || row.status == Status::Forwarding) && row.stored_at && row.decline_retries == 0;
@@ -202,10 +208,11 @@ void CheckedStore::check_caps(const RecordBook& book) const {
     if (row.amount > limits->second.per_transaction) unsafe("caps", "per transaction: " + told(row));
     if (sales[row.currency] > limits->second.device_total) unsafe("caps", "device total: " + std::to_string(sales[row.currency]));
     if (!row.card) continue;
-    auto& [total, times] = cards[row.card->fingerprint];
-    total += row.amount;
-    times += 1;
-    if (total > limits->second.per_card_total || times > policy_.per_card_count) unsafe("caps", "per card: " + told(row));
+    const std::int64_t times = ++cards[row.card->fingerprint];
+    const std::int64_t total = card_sums[{row.card->fingerprint, row.currency}] += row.amount;
+    if (total > limits->second.per_card_total || times > policy_.per_card_count) {
+      unsafe("caps", "per card: " + told(row) + ", " + std::to_string(times) + " payments of " + std::to_string(policy_.per_card_count) + ", together " + std::to_string(total));
+    }
   }
   if (count > policy_.device_count) unsafe("caps", "device count: " + std::to_string(count));
 }

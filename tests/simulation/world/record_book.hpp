@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/offline_rules.hpp"
 #include "hal/record_store.hpp"
 #include "nightdrop/policy.hpp"
 #include "simulation/world/chance.hpp"
@@ -27,7 +28,12 @@ struct RecordBook {
   std::map<std::string, hal::Reversal, std::less<>> reversals;  // open ones
   std::vector<Change> turn;                                     // written, not committed
   bool doubtful{false};                                         // the turn's commit was begun and gave no answer
-  std::map<std::string, std::int64_t> stored_at;                // in true time
+  struct Storing {
+    std::int64_t at{0};   // in true time
+    std::int64_t lag{0};  // engine time was behind by that much, and not trusted
+    int boot{0};
+  };
+  std::map<std::string, Storing> stored;
   std::set<std::string> released;                               // expired, and sent by a person: no cap is asked again
 
   void apply_turn();
@@ -44,7 +50,9 @@ class CheckedStore final : public hal::RecordStore {
     std::function<void()> may_crash;             // throws PowerCut when its moment has come
     std::function<bool()> power_gone;
     std::function<std::int64_t()> true_ms;
-    std::function<bool()> clock_trusted;         // the engine believes its clock
+    std::function<int()> boot;
+    std::function<engine::ClockState()> clock;   // the engine's
+    std::function<void()> turn_lost;
     std::function<bool(const std::string&)> payment_in_flight;
     std::function<bool(const std::string&)> reversal_in_flight;
   };

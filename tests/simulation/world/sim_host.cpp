@@ -240,6 +240,10 @@ void SimHost::forget_flights() {
   flights_.clear();
 }
 
+void SimHost::disown_flights() {
+  for (const FlightPtr& flight : flights_) flight->disowned = true;
+}
+
 bool SimHost::payment_in_flight(const std::string& id) const {
   return std::ranges::any_of(flights_, [&](const FlightPtr& flight) {
     return flight->kind != Kind::Reversal && std::ranges::find(flight->ids, id) != flight->ids.end();
@@ -248,7 +252,7 @@ bool SimHost::payment_in_flight(const std::string& id) const {
 
 bool SimHost::reversal_in_flight(const std::string& id) const {
   return std::ranges::any_of(flights_, [&](const FlightPtr& flight) {
-    return flight->kind == Kind::Reversal && flight->ids.front() == id;
+    return flight->kind == Kind::Reversal && !flight->disowned && flight->ids.front() == id;
   });
 }
 

@@ -43,6 +43,8 @@ class SimHost final : public hal::HostLink {
   void drop_route(Route route) override;
   // The process is gone: nobody hears of what is under way, which goes on by itself.
   void forget_flights();
+  // A turn was lost, and with it the terminal's memory of what is under way: it may send the same again.
+  void disown_flights();
 
   bool payment_in_flight(const std::string& id) const;
   bool reversal_in_flight(const std::string& id) const;
@@ -57,6 +59,7 @@ class SimHost final : public hal::HostLink {
     hal::HostRequest request;
     std::function<void(hal::HostOutcome)> done;
     bool over{false};
+    bool disowned{false};
   };
   using FlightPtr = std::shared_ptr<Flight>;
 

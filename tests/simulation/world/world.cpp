@@ -91,7 +91,9 @@ void World::open_life() {
       CheckedStore::Surroundings{.may_crash = [this] { may_crash(); },
                                  .power_gone = [this] { return life_->disk->dead(); },
                                  .true_ms = [this] { return now(); },
-                                 .clock_trusted = [this] { return terminal().books().clock().trusted; },
+                                 .boot = [this] { return boots_; },
+                                 .clock = [this] { return terminal().books().clock(); },
+                                 .turn_lost = [this] { host_.disown_flights(); },
                                  .payment_in_flight = [this](const std::string& id) { return host_.payment_in_flight(id); },
                                  .reversal_in_flight = [this](const std::string& id) { return host_.reversal_in_flight(id); }});
   life_->checked->compare();
@@ -236,6 +238,13 @@ std::string World::told_ticks() {
   std::string text = "checkout in " + in(terminal().checkout().next_tick_ms()) + ", forwarder in " + in(forwarder.next_tick_ms()) + " with " +
                      std::to_string(forwarder.in_flight()) + " in flight, network in " + in(terminal().network().next_tick_ms(true)) + ", on the line " +
                      std::to_string(host_.in_flight()) + ", handlers " + std::to_string(loop_.size()) + ";";
+  if (disk_full) text += " disk full;";
+  if (disk_error) text += " disk fails;";
+  if (const auto due = life_->store->due(terminal().books().now(), 10, {})) {
+    for (const Payment& row : *due) text += " due: " + brief(row.id);
+  } else {
+    text += std::string(" due: ") + due.error().text;
+  }
   for (const auto& [id, reversal] : book_.reversals) text += " reversal of " + brief(id) + " after " + std::to_string(reversal.attempts);
   for (const auto& [id, row] : book_.rows) {
     if (engine::is_at_risk(row.status)) text += " " + brief(id) + " " + std::string(word(row.status)) + (row.not_before == held ? " held" : "");
