@@ -46,6 +46,16 @@ void spill(const std::string& path, const std::string& text) {
   if (!stream.flush()) fail_test("cannot write " + path);
 }
 
+// A folder of its own, in memory where the system has that: a killed process leaves the page cache whole, so nothing
+// here depends on a disk, and a busy one would only make the tests slow. Its path is short: sockets live below it.
+std::string new_folder() {
+  for (const char* parent : {"/dev/shm", "/tmp"}) {
+    std::string name = std::string(parent) + "/nd-e2e-XXXXXX";
+    if (::mkdtemp(name.data()) != nullptr) return name;
+  }
+  fail_test("no folder could be made");
+}
+
 std::string binary(const std::string& program) {
   return std::string(NIGHTDROP_BIN_DIR) + "/" + program;
 }
@@ -110,8 +120,7 @@ int new_port() {
 // The development policy, as the tool makes it, once a test program: with its approver's salted PIN.
 const Json& development_policy() {
   static const Json policy = [] {
-    std::string name = "/tmp/nd-e2e-XXXXXX";
-    const std::string folder = ::mkdtemp(name.data());
+    const std::string folder = new_folder();
     const Ended made = run("nightdrop-provision", {"dev", "--out", folder + "/r"});
     Json text = json(slurp(folder + "/r/policy.json"));
     std::filesystem::remove_all(folder);
@@ -126,8 +135,7 @@ const Json& development_policy() {
 // --- processes ---
 
 Ended run(const std::string& program, const std::vector<std::string>& arguments, const std::string& input) {
-  std::string name = "/tmp/nd-run-XXXXXX";
-  const std::string folder = ::mkdtemp(name.data());
+  const std::string folder = new_folder();
   spill(folder + "/in", input);
   const int in = ::open((folder + "/in").c_str(), O_RDONLY | O_CLOEXEC);
   const int out = ::open((folder + "/out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -316,8 +324,7 @@ Json Rpc::event(const std::string& type, Milliseconds timeout) {
 // --- the world ---
 
 World::World(const WorldOptions& options) {
-  std::string name = "/tmp/nd-e2e-XXXXXX";  // short: sockets live below it
-  base_ = ::mkdtemp(name.data());
+  base_ = new_folder();
   folder_ = base_ + "/r";
   try {
     make_folder(options);
