@@ -1,6 +1,7 @@
 # Canaries: for each promise a build that breaks it, and a test that passes only when the simulation catches it.
-# nightdrop_canary(NAME SOURCE FROM TO) copies one production source with FROM replaced by TO (configuring fails when
-# FROM is no longer there), and links it before the libraries, so that it takes that one object's place.
+# nightdrop_canary(NAME SOURCE FROM TO CHECK...) copies one production source with FROM replaced by TO (configuring
+# fails when FROM is no longer there), and links it before the libraries, so that it takes that one object's place. One
+# of the simulation's CHECKs must see it: a failure of another kind would be no proof.
 function(nightdrop_canary name source from to)
   set(original ${PROJECT_SOURCE_DIR}/${source})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${original})
@@ -12,43 +13,68 @@ function(nightdrop_canary name source from to)
   string(REPLACE "${from}" "${to}" text "${text}")
   set(mutant ${CMAKE_CURRENT_BINARY_DIR}/canary/${name}.cpp)
   file(CONFIGURE OUTPUT ${mutant} CONTENT "${text}" @ONLY)
-  add_executable(test_canary_${name} canary/canary_main.cpp ${mutant})
+  add_executable(test_canary_${name} ${mutant} $<TARGET_OBJECTS:nightdrop_canary_main>)
   target_include_directories(test_canary_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   target_link_libraries(test_canary_${name} PRIVATE nightdrop_simulation)
-  add_test(NAME canary.${name} COMMAND test_canary_${name})
+  add_test(NAME canary.${name} COMMAND test_canary_${name} ${ARGN})
   set_tests_properties(canary.${name} PROPERTIES LABELS canary TIMEOUT 300)
 endfunction()
+
+add_library(nightdrop_canary_main OBJECT canary/canary_main.cpp)
+target_link_libraries(nightdrop_canary_main PRIVATE nightdrop_warnings nightdrop_simulation)
 
 nightdrop_canary(send_before_commit src/terminal/books.cpp
   [==[  const bool durable = commit_turn();]==]
   [==[  std::vector<Effect> early = std::move(effects_);
   effects_.clear();
   for (Effect& effect : early) effect(true);
-  const bool durable = commit_turn();]==])
+  const bool durable = commit_turn();]==]
+  "sent before it was durable" "told before it was durable")
+
+nightdrop_canary(reply_before_durable src/terminal/decide.cpp
+  [==[    books_.reply<Payment>(reply, std::move(result));  // first:]==]
+  [==[    reply(std::move(result));  // first:]==]
+  "told before it was durable")
 
 nightdrop_canary(fresh_id_on_retry src/acquirer/https/request.cpp
   [==[  if (payment.decline_retries == 0) return payment.id;]==]
-  [==[  if (payment.attempts > 1) return payment.id + "-" + std::to_string(payment.attempts);
-  if (payment.decline_retries == 0) return payment.id;]==])
+  [==[  if (payment.attempts > 1) return payment.id + ":retry-" + std::to_string(payment.attempts);
+  if (payment.decline_retries == 0) return payment.id;]==]
+  "posted twice")
+
+nightdrop_canary(other_body_on_retry src/acquirer/https/request.cpp
+  [==[  body.set("deferred", payment.deferred);]==]
+  [==[  body.set("deferred", payment.attempts > 1);]==]
+  "one id, two bodies")
 
 nightdrop_canary(caps_outside_the_transaction src/terminal/books.cpp
   [==[  const auto totals = ports_.store.totals();]==]
-  [==[  static Result<hal::Totals> totals = hal::Totals{};  // read now and then, as a copy kept beside the store would be
-  static int asked = 0;
-  if (asked++ % 8 == 0) totals = ports_.store.totals();]==])
+  [==[  static std::uint64_t turn = 0;  // read when the turn's first decision asked, and good for the others
+  static Result<hal::Totals> totals = ports_.store.totals();
+  if (std::exchange(turn, state_.turn) != state_.turn) totals = ports_.store.totals();]==]
+  "caps")
 
 nightdrop_canary(envelope_outlives_the_answer src/engine/settle.cpp
   [==[payment.envelope.reset();]==]
-  [==[static_cast<void>(payment);]==])
+  [==[static_cast<void>(payment);]==]
+  "card data outlives the answer")
 
 nightdrop_canary(payments_before_reversals src/terminal/forwarder.cpp
   [==[if (!behind_reversals_) send_payments(*route);]==]
-  [==[send_payments(*route);]==])
+  [==[send_payments(*route);]==]
+  "reversals first")
 
 nightdrop_canary(deadlines_on_the_wall_clock src/engine/time_keeper.cpp
   [==[  high_ = std::max(high_, expected(reading));]==]
-  [==[  high_ = reading.wall;]==])
+  [==[  high_ = reading.wall;]==]  # rows may also be pruned years too early
+  "expired early" "sent after its deadline" "committed and lost")
 
 nightdrop_canary(cancel_without_reversal src/terminal/intents.cpp
   [==[      ND_TRY(books_.ports().store.put_reversal({payment.id, ReversalReason::Canceled, books_.now()}));]==]
-  [==[]==])
+  [==[]==]
+  "the queue does not drain")
+
+nightdrop_canary(key_counter_not_committed src/terminal/books.cpp
+  [==[  state_.dukpt_counter = ports_.vault.counter();]==]
+  [==[]==]
+  "ksn reused")

@@ -12,6 +12,7 @@
 namespace nightdrop::simulation {
 namespace {
 
+constexpr std::uint64_t seeds_min = 100;  // also on a busy machine
 constexpr std::uint64_t seeds_max = 2'000;
 constexpr std::chrono::seconds time_max{12};
 
@@ -32,7 +33,8 @@ TEST(Simulation, RulesHoldAndTheQueueDrainsInEveryRun) {
   const auto end = std::chrono::steady_clock::now() + time_max;
   Outcome met;
   std::uint64_t seed = 1;
-  for (; wanted ? seed <= *wanted : seed <= seeds_max && std::chrono::steady_clock::now() < end; ++seed) {
+  const auto goes_on = [&] { return wanted ? seed <= *wanted : seed <= seeds_min || (seed <= seeds_max && std::chrono::steady_clock::now() < end); };
+  for (; goes_on(); ++seed) {
     const Outcome outcome = run_seed(seed);
     ASSERT_FALSE(outcome.failure) << describe(seed, outcome);
     met.lives += outcome.lives;
@@ -50,6 +52,7 @@ TEST(Simulation, RulesHoldAndTheQueueDrainsInEveryRun) {
               "%d unknown outcomes\n",
               static_cast<unsigned long long>(seed - 1), met.lives, met.rows, met.acknowledged, met.succeeded, met.declined, met.canceled, met.expired,
               met.reversals, met.replays, met.unknown_outcomes);
+  if (seed <= seeds_min) return;
   // A world in which nothing happens proves nothing.
   EXPECT_GT(met.lives, static_cast<int>(seed));
   for (const int count : {met.acknowledged, met.succeeded, met.declined, met.canceled, met.expired, met.reversals, met.replays, met.unknown_outcomes}) EXPECT_GT(count, 0);

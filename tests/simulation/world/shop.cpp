@@ -161,18 +161,34 @@ void Shop::confirm_all() {
   }
 }
 
-void Shop::adjust() {
-  Sale* sale = some_sale();
-  if (sale == nullptr || sale->refund) return;
-  const auto row = world_.terminal().retrieve(sale->id);
+void Shop::adjust(Sale& sale) {
+  if (sale.refund || sale.id.empty()) return;
+  const auto row = world_.terminal().retrieve(sale.id);
   if (!row) return;
   const std::int64_t tip = world_.chance().below(1'500);
-  sale->amounts.insert(row->amount - row->tip + tip);
-  world_.terminal().checkout().adjust(sale->id, tip, call("adjust", sale->reference));
+  sale.amounts.insert(row->amount - row->tip + tip);
+  world_.terminal().checkout().adjust(sale.id, tip, call("adjust", sale.reference));
+}
+
+// One tip, or all of the evening's in one turn.
+void Shop::adjust_some() {
+  if (world_.chance().per_mille(500)) {
+    if (Sale* sale = some_sale(); sale != nullptr) adjust(*sale);
+    return;
+  }
+  for (auto& sale : sales_) {
+    if (sale->told == Status::Stored) adjust(*sale);
+  }
 }
 
 void Shop::cancel() {
-  Sale* sale = some_sale();
+  std::vector<Sale*> in_doubt;
+  for (auto& sale : sales_) {
+    const Payment* row = sale->id.empty() ? nullptr : world_.book().row(sale->id);
+    if (row != nullptr && row->outcome_unknown && engine::is_at_risk(row->status)) in_doubt.push_back(sale.get());
+  }
+  const bool hard = !in_doubt.empty() && world_.chance().per_mille(500);
+  Sale* sale = hard ? in_doubt[static_cast<std::size_t>(world_.chance().below(static_cast<std::int64_t>(in_doubt.size())))] : some_sale();
   if (sale == nullptr) return;
   sale->cancel_asked = true;
   world_.terminal().checkout().cancel(sale->id, CancelReason::RequestedByCustomer, call("cancel", sale->reference));
@@ -239,7 +255,7 @@ void Shop::act() {
         case 0: case 1: case 2: case 3: case 4: case 5: return pay(true);
         case 6: case 7: case 8: return pay(false);
         case 9: case 10: return confirm_all();
-        case 11: return adjust();
+        case 11: return adjust_some();
         case 12: case 13: return cancel();
         case 14: return approve();
         case 15: case 16: return refund();

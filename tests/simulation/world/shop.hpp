@@ -54,7 +54,8 @@ class Shop {
   void present_card();
   void pay(bool confirm_after);
   void confirm_all();
-  void adjust();
+  void adjust(Sale& sale);
+  void adjust_some();
   void cancel();
   void approve();
   void refund();
