@@ -60,7 +60,7 @@ struct Reader {
   void operator()(const Approved& answer) {
     Payment& payment = result.payment;
     result.answered = true;
-    if (answer.authorization.approved_amount > payment.amount) {
+    if (answer.authorization.approved_amount > payment.amount && !before.cancel_requested) {
       return operator()(Rejected{200, "approved_more_than_asked"});
     }
     const bool partial = answer.partial || answer.authorization.approved_amount < payment.amount;
@@ -106,7 +106,7 @@ struct Reader {
     Decline review;
     review.reason = answer.code.empty() ? "rejected" : answer.code;
     review.category = DeclineCategory::Hard;
-    const bool may_be_charged = before.outcome_unknown || before.authorization || answer.status == 409;
+    const bool may_be_charged = before.outcome_unknown || before.authorization || answer.status == 409 || answer.status == 200;
     review.next_action =
         may_be_charged
             ? "The acquirer could not use this request, but the card may have been charged; support must look at it."

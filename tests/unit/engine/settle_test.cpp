@@ -150,6 +150,21 @@ TEST_P(Settle, PartialAndCanceledIsReversedOnce) {
   EXPECT_EQ(settlement.payment.status, GetParam());
 }
 
+TEST_P(Settle, LessThanAskedIsPartialWhateverItIsCalled) {
+  EXPECT_EQ(read(approved(1'249)).reversal, ReversalReason::PartialRefused);
+  policy.partial_approvals = PartialApprovals::Accept;
+  EXPECT_EQ(read(approved(1'249)).payment.status, Status::Succeeded);
+}
+
+TEST_P(Settle, MoreThanAskedIsForAPersonAndMayBeCharged) {
+  const Settlement settlement = read(approved(1'251));
+  expect_final(settlement, Status::RequiresReview);
+  EXPECT_EQ(settlement.payment.decline->reason, "approved_more_than_asked");
+  EXPECT_EQ(settlement.payment.decline->next_action.find("Nothing was charged"), std::string::npos);
+  payment.cancel_requested = CancelReason::Abandoned;
+  EXPECT_EQ(read(approved(1'251)).reversal, ReversalReason::Canceled) << "canceled: all of it is undone";
+}
+
 TEST_P(Settle, Declined) {
   DeclinedAnswer answer = declined();
   answer.advice_code = "24";
