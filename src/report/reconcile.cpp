@@ -78,8 +78,7 @@ Result<Reconciliation> reconcile(std::span<const PosEntry> entries, const Reader
 
   auto payments = book.between(*span.from, *span.to);
   if (!payments) return std::unexpected(payments.error());
-  std::stable_sort(payments->begin(), payments->end(),
-                   [](const Payment& a, const Payment& b) { return a.created_at < b.created_at; });
+  std::ranges::sort(*payments, {}, [](const Payment& each) { return std::pair(each.created_at, std::string_view(each.id)); });
   for (Payment& payment : *payments) {
     if (!is_sale(payment) || seen.contains(payment.merchant_reference)) continue;
     std::string reference = payment.merchant_reference;

@@ -60,11 +60,10 @@ void Checkout::collect(const std::string& id, std::chrono::seconds timeout, bool
     (void)books_.write([&] { return books_.audit_refusal(intent->payment, refused->code); });
     return books_.reply<Payment>(reply, std::unexpected(std::move(*refused)));
   }
-  interaction_.emplace();
-  interaction_->id = id;
-  interaction_->reply = std::move(reply);
-  interaction_->confirm_after = confirm_after;
-  interaction_->give_up_at_ms = books_.mono_ms() + std::chrono::milliseconds(timeout).count();
+  interaction_ = Interaction{.id = id,
+                             .reply = std::move(reply),
+                             .confirm_after = confirm_after,
+                             .give_up_at_ms = books_.mono_ms() + std::chrono::milliseconds(timeout).count()};
   network_.refresh();
   hal::CardRequest request;
   request.amount = {intent->payment.amount, intent->payment.currency};

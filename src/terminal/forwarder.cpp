@@ -13,7 +13,6 @@ namespace nightdrop::terminal {
 namespace {
 using engine::Event;
 constexpr std::size_t turn_rows_max = 256;          // rows marked in one turn: bounds memory and the turn's length
-constexpr std::int64_t deadline_check_ms = 60'000;  // at most, besides the next deadline itself
 }  // namespace
 
 Forwarder::Forwarder(Books& books, Network& network) : books_(books), network_(network) {}
