@@ -7,8 +7,8 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 #include <csignal>
-#include <cstdlib>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -30,7 +30,8 @@ constexpr std::int64_t timer_slack_ms = 2;
 constexpr std::size_t handlers_a_turn = 256;  // what one commit carries at most
 
 StartFailure failed(int exit_code, const std::string& what, const Error& error) {
-  return {exit_code, what + ": " + error.text + " (" + errc_name(error.code) + (error.native != 0 ? ", " + std::to_string(error.native) : "") + ")"};
+  return {exit_code, what + ": " + error.text + " (" + errc_name(error.code) +
+                         (error.native != 0 ? ", " + std::to_string(error.native) : "") + ")"};
 }
 
 int exit_code_of(const Error& error) {
@@ -40,11 +41,9 @@ int exit_code_of(const Error& error) {
     case Errc::NewerSchema:
     case Errc::Corrupt:
     case Errc::Malformed:
-    case Errc::ReadOnly:
-      return exit_data;
+    case Errc::ReadOnly: return exit_data;
     case Errc::Io:
-    case Errc::DiskFull:
-      return exit_io;
+    case Errc::DiskFull: return exit_io;
     case Errc::InvalidArgument:
     case Errc::NotFound:
     case Errc::Conflict:
@@ -52,8 +51,7 @@ int exit_code_of(const Error& error) {
     case Errc::CounterExhausted:
     case Errc::Unavailable:
     case Errc::Unsupported:
-    case Errc::DevelopmentKey:
-      return exit_config;
+    case Errc::DevelopmentKey: return exit_config;
   }
   return exit_config;
 }
@@ -64,7 +62,8 @@ std::expected<std::string, StartFailure> read_file(const std::string& path, cons
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-Result<void> verify_signature(std::string_view signer_pem, std::span<const std::uint8_t> message, std::span<const std::uint8_t> signature) {
+Result<void> verify_signature(std::string_view signer_pem, std::span<const std::uint8_t> message,
+                              std::span<const std::uint8_t> signature) {
   const auto key = p256_from_spki_pem(signer_pem);
   if (!key) return std::unexpected(key.error());
   return p256_verify(*key, message, signature);
@@ -86,7 +85,8 @@ class Daemon {
 
   std::expected<void, StartFailure> open() {
     if (config_.hal != HalKind::Sim) {
-      return std::unexpected(StartFailure{exit_config, "hal \"linux\" needs a card reader driver, and this build has none (docs/porting.md)"});
+      return std::unexpected(StartFailure{
+          exit_config, "hal \"linux\" needs a card reader driver, and this build has none (docs/porting.md)"});
     }
     auto hardware = make_sim_hardware(loop_, config_);
     if (!hardware) return std::unexpected(failed(exit_io, "the simulated hardware cannot start", hardware.error()));
@@ -116,10 +116,12 @@ class Daemon {
     facts_.livemode = policy_.livemode;
     facts_.policy_document = shown_policy(policy_);
     methods_ = std::make_unique<pos::Methods>(*terminal_, facts_);
-    server_ = std::make_unique<pos::Server>(loop_, *terminal_, *methods_,
-                                            pos::ServerOptions{config_.pos_socket.path, config_.pos_socket.mode,
-                                                               {config_.pos_socket.uids.begin(), config_.pos_socket.uids.end()},
-                                                               {config_.pos_socket.gids.begin(), config_.pos_socket.gids.end()}});
+    server_ = std::make_unique<pos::Server>(
+        loop_, *terminal_, *methods_,
+        pos::ServerOptions{config_.pos_socket.path,
+                           config_.pos_socket.mode,
+                           {config_.pos_socket.uids.begin(), config_.pos_socket.uids.end()},
+                           {config_.pos_socket.gids.begin(), config_.pos_socket.gids.end()}});
     if (auto opened = hardware_->open([this] { asio::post(loop_, [] {}); }); !opened) {
       return std::unexpected(failed(exit_code_of(opened.error()), "the world socket cannot be opened", opened.error()));
     }
@@ -146,14 +148,17 @@ class Daemon {
     }
     watchdog_.notify_stopping();
     server_->stop();
-    if (const auto stopped = terminal_->stop(); !stopped) spdlog::error("the last checkpoint was not signed: {}", stopped.error().text);
+    if (const auto stopped = terminal_->stop(); !stopped)
+      spdlog::error("the last checkpoint was not signed: {}", stopped.error().text);
     spdlog::info("stopped");
   }
 
  private:
   std::expected<void, StartFailure> open_vault() {
-    auto vault = FileKeyVault::open(config_.vault_dir, [this](std::function<void()> work) { asio::post(loop_, std::move(work)); });
-    if (!vault) return std::unexpected(failed(exit_code_of(vault.error()), "the key vault cannot be opened", vault.error()));
+    auto vault = FileKeyVault::open(config_.vault_dir,
+                                    [this](std::function<void()> work) { asio::post(loop_, std::move(work)); });
+    if (!vault)
+      return std::unexpected(failed(exit_code_of(vault.error()), "the key vault cannot be opened", vault.error()));
     vault_ = std::move(*vault);
     vault_->set_fault(hardware_->faults().vault);
     if (vault_->is_development()) spdlog::warn("the vault holds development keys; never take real cards with it");
@@ -164,16 +169,21 @@ class Daemon {
     SqlCipherStore::Options options;
     options.dir = config_.queue_dir;
     options.with_key = [this](const SqlCipherStore::KeyUse& use) { return vault_->with_queue_key(use); };
-    options.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) { return sha256(prev, bytes); };
+    options.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) {
+      return sha256(prev, bytes);
+    };
     const HardwareFaults faults = hardware_->faults();
     options.faults = {faults.disk_full, faults.disk_error, faults.commit_error};
     auto store = SqlCipherStore::open(std::move(options));
-    if (!store) return std::unexpected(failed(exit_code_of(store.error()), "the queue cannot be opened", store.error()));
+    if (!store)
+      return std::unexpected(failed(exit_code_of(store.error()), "the queue cannot be opened", store.error()));
     store_ = std::move(*store);
     const auto health = store_->health();
     if (health.degraded) {
-      spdlog::error("the queue was damaged: {} rows carried over, {} lost, old file kept at {}; payments are refused until "
-                    "`nightdrop accept-damage`", health.carried_over, health.lost, health.set_aside_path);
+      spdlog::error(
+          "the queue was damaged: {} rows carried over, {} lost, old file kept at {}; payments are refused until "
+          "`nightdrop accept-damage`",
+          health.carried_over, health.lost, health.set_aside_path);
     }
     return {};
   }
@@ -188,7 +198,8 @@ class Daemon {
     const auto state = store_->device_state();
     if (!state) return std::unexpected(failed(exit_data, "the queue cannot be read", state.error()));
     std::string_view trimmed(*signature);
-    while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == '\r' || trimmed.back() == ' ')) trimmed.remove_suffix(1);
+    while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == '\r' || trimmed.back() == ' '))
+      trimmed.remove_suffix(1);
     auto policy = load_policy(*document, trimmed, *signer, state->policy_version, verify_signature);
     if (!policy) return std::unexpected(StartFailure{exit_config, "the policy is refused: " + policy.error().message});
     // One that has run out is not taken anew; one that ran out while in force still forwards what is stored.
@@ -215,7 +226,8 @@ class Daemon {
     for (const Route route : {Route::Ethernet, Route::Wifi, Route::Cellular}) {
       host.routes[static_cast<std::size_t>(route)] = hardware_->binding(route);
     }
-    auto link = hal::CurlHostLink::create(std::move(host), *vault_, [this](std::function<void()> work) { asio::post(loop_, std::move(work)); });
+    auto link = hal::CurlHostLink::create(std::move(host), *vault_,
+                                          [this](std::function<void()> work) { asio::post(loop_, std::move(work)); });
     if (!link) return std::unexpected(failed(exit_config, "the acquirer's connection cannot be set up", link.error()));
     host_ = std::move(*link);
     return {};
@@ -238,7 +250,8 @@ class Daemon {
     std::int64_t wake_at = terminal_->next_tick_ms().value_or(now + 3'600'000);
     if (const auto most = watchdog_.interval()) wake_at = std::min<std::int64_t>(wake_at, now + most->count());
     if (wake_at <= now) return;
-    const bool armed_well = armed_for_ms_ && *armed_for_ms_ > now && std::llabs(*armed_for_ms_ - wake_at) <= timer_slack_ms;
+    const bool armed_well =
+        armed_for_ms_ && *armed_for_ms_ > now && std::llabs(*armed_for_ms_ - wake_at) <= timer_slack_ms;
     if (!armed_well) {
       armed_for_ms_ = wake_at;
       timer_.expires_after(std::chrono::milliseconds(wake_at - now));

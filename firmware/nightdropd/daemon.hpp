@@ -1,5 +1,5 @@
-// nightdropd, put together: the composition root. Opens in an order in which nothing is touched before it is known to be
-// this reader's (configuration, vault, queue, policy), runs one loop, and stops so that everything is durable.
+// nightdropd, put together: the composition root. Opens in an order in which nothing is touched before it is known to
+// be this reader's (configuration, vault, queue, policy), runs one loop, and stops so that everything is durable.
 #pragma once
 
 #include <expected>
@@ -10,11 +10,11 @@
 namespace nightdrop::firmware {
 
 // sysexits.h
-inline constexpr int exit_data = 65;         // data that can't be used: wrong key, newer schema, damaged vault
+inline constexpr int exit_data = 65;  // data that can't be used: wrong key, newer schema, damaged vault
 inline constexpr int exit_unavailable = 69;
 inline constexpr int exit_io = 74;
-inline constexpr int exit_busy = 75;         // another daemon has the queue
-inline constexpr int exit_config = 78;       // configuration, policy
+inline constexpr int exit_busy = 75;    // another daemon has the queue
+inline constexpr int exit_config = 78;  // configuration, policy
 
 struct StartFailure {
   int exit_code{exit_config};

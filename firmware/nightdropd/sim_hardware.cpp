@@ -43,14 +43,17 @@ static_assert(static_cast<int>(SimLinkState::Captive) == static_cast<int>(hal::S
 class SimHardware final : public Hardware {
  public:
   SimHardware(asio::io_context& loop, const Config& config)
-      : loop_(loop), config_(config),
+      : loop_(loop),
+        config_(config),
         clock_(config.sim.world_file.empty() ? std::string() : config.sim.world_file + ".clock"),
         entropy_(system_entropy_, faults_),
         reader_(entropy_, post(), config.serial_number) {}
 
   Result<void> start() {
     const auto [host, port] = host_and_port(config_.acquirer.url);
-    hal::SimLinksConfig links{.acquirer_host = host, .acquirer_port = port, .initial = initial_links(config_),
+    hal::SimLinksConfig links{.acquirer_host = host,
+                              .acquirer_port = port,
+                              .initial = initial_links(config_),
                               .state_file = config_.sim.world_file};
     auto made = hal::SimLinks::create(std::move(links), post());
     if (!made) return std::unexpected(made.error());
@@ -63,7 +66,9 @@ class SimHardware final : public Hardware {
   hal::CardReader& reader() override { return reader_; }
   hal::LinkMonitor& links() override { return *links_; }
   hal::Indicator& indicator() override { return indicator_; }
-  hal::RouteBinding binding(Route route) const override { return {.interface = "", .connect_to = links_->connect_to(route)}; }
+  hal::RouteBinding binding(Route route) const override {
+    return {.interface = "", .connect_to = links_->connect_to(route)};
+  }
   HardwareFaults faults() override {
     const auto take = [this](hal::SimFault kind) { return [this, kind] { return faults_.take(kind); }; };
     return {take(hal::SimFault::DiskFull), take(hal::SimFault::DiskError), take(hal::SimFault::CommitError),
@@ -73,8 +78,12 @@ class SimHardware final : public Hardware {
   Result<void> open(std::function<void()> clock_changed) override {
     if (config_.sim_socket.empty()) return {};
     auto control = hal::SimControl::create(loop_, config_.sim_socket,
-                                           {.links = *links_, .clock = clock_, .faults = faults_, .indicator = indicator_,
-                                            .cards = hal::card_hooks(reader_), .on_clock_changed = std::move(clock_changed)});
+                                           {.links = *links_,
+                                            .clock = clock_,
+                                            .faults = faults_,
+                                            .indicator = indicator_,
+                                            .cards = hal::card_hooks(reader_),
+                                            .on_clock_changed = std::move(clock_changed)});
     if (!control) return std::unexpected(control.error());
     control_ = std::move(*control);
     return {};

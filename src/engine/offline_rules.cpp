@@ -11,7 +11,9 @@ const CurrencyLimits* limits_of(const Policy& policy, Currency currency) {
   return found == policy.currencies.end() ? nullptr : &found->second;
 }
 
-Refused refuse(PosCode code, const char* message) { return Refused{code, message}; }
+Refused refuse(PosCode code, const char* message) {
+  return Refused{code, message};
+}
 
 }  // namespace
 
@@ -90,7 +92,8 @@ std::optional<Refused> refuse_card_offline(const Policy& policy, const Payment& 
     return refuse(PosCode::OnlinePinNotSupportedOffline, "A PIN that the issuer must check cannot be taken offline.");
   }
   if (policy.region == Region::Eea && (card.read_method != ReadMethod::ContactEmv || !facts.offline_pin_verified)) {
-    return refuse(PosCode::EntryModeNotAllowedOffline, "This region allows offline only a contact chip with offline PIN.");
+    return refuse(PosCode::EntryModeNotAllowedOffline,
+                  "This region allows offline only a contact chip with offline PIN.");
   }
   if (!policy.brands_offline[static_cast<std::size_t>(card.brand)]) {
     return refuse(PosCode::OfflineBrandNotAllowed, "The policy does not allow this brand offline.");
@@ -105,7 +108,8 @@ std::optional<Refused> refuse_card_caps(const Policy& policy, const Payment& pay
   if (payment.kind == ObjectKind::Refund) return std::nullopt;
   const CurrencyLimits* limits = limits_of(policy, payment.currency);
   if (limits == nullptr) return std::nullopt;
-  if (exposure.card_count + 1 > policy.per_card_count || exposure.card_total + payment.amount > limits->per_card_total) {
+  if (exposure.card_count + 1 > policy.per_card_count ||
+      exposure.card_total + payment.amount > limits->per_card_total) {
     return refuse(PosCode::CardOfflineLimitReached, "This card has been used offline as much as the policy allows.");
   }
   return std::nullopt;

@@ -19,17 +19,17 @@ struct CardFacts {
   bool online_pin{false};            // the cardholder was verified by online PIN
   bool offline_pin_verified{false};  // … by a PIN that the chip checked
   bool test_card{false};
-  bool blocked{false};               // a blocked BIN or fingerprint
+  bool blocked{false};  // a blocked BIN or fingerprint
 };
 
 // The totals of the transaction the decision is made in, without the payment itself.
 struct Exposure {
-  std::int64_t payments{0};       // sum of sales at risk, this currency
-  std::int64_t refunds{0};        // sum of stored refunds, this currency
-  std::int64_t count{0};          // payments and refunds, all currencies
-  std::int64_t card_total{0};     // this card, this currency
-  std::int64_t card_count{0};     // this card, all currencies
-  std::int64_t fallbacks{0};      // in this offline spell
+  std::int64_t payments{0};    // sum of sales at risk, this currency
+  std::int64_t refunds{0};     // sum of stored refunds, this currency
+  std::int64_t count{0};       // payments and refunds, all currencies
+  std::int64_t card_total{0};  // this card, this currency
+  std::int64_t card_count{0};  // this card, all currencies
+  std::int64_t fallbacks{0};   // in this offline spell
   std::optional<UtcMs> oldest_stored_at;
 };
 
@@ -64,7 +64,8 @@ std::optional<Refused> refuse_card_caps(const Policy& policy, const Payment& pay
 Decision decide_offline(const Policy& policy, const Payment& payment, const CardFacts& facts, const Exposure& exposure,
                         const ClockState& clock);
 
-// Whether a card of this expiry is expired at `now`: it is good through the last day of its month (EMV 4.4 Book 3, 10.4.3).
+// Whether a card of this expiry is expired at `now`: it is good through the last day of its month (EMV 4.4 Book
+// 3, 10.4.3).
 bool is_card_expired(int exp_month, int exp_year, UtcMs now);
 
 // Whether the PAN (ASCII digits) starts with one of the policy's blocked BINs.

@@ -39,16 +39,19 @@ std::chrono::milliseconds backoff(std::uint32_t attempts, std::uint64_t random) 
   return std::chrono::milliseconds(random % (static_cast<std::uint64_t>(ceiling.count()) + 1));
 }
 
-bool is_never_again(Brand brand, std::string_view response_code, std::string_view advice_code, DeclineCategory category) {
+bool is_never_again(Brand brand, std::string_view response_code, std::string_view advice_code,
+                    DeclineCategory category) {
   if (category == DeclineCategory::Hard) return true;
   if (one_of(response_code, never_again_codes)) return true;
   return (brand == Brand::Mastercard || brand == Brand::Maestro) && one_of(advice_code, never_again_advice);
 }
 
-std::optional<UtcMs> decline_retry_at(const Policy& policy, const Payment& payment, const DeclinedAnswer& answer, UtcMs now) {
+std::optional<UtcMs> decline_retry_at(const Policy& policy, const Payment& payment, const DeclinedAnswer& answer,
+                                      UtcMs now) {
   const DeclineRetries& plan = policy.decline_retries;
   if (!plan.enabled || plan.max_per_day == 0) return std::nullopt;
-  if (!payment.deferred || !payment.envelope) return std::nullopt;  // only what was taken offline can be sent again unasked
+  if (!payment.deferred || !payment.envelope)
+    return std::nullopt;  // only what was taken offline can be sent again unasked
   const Brand brand = payment.card ? payment.card->brand : Brand::Unknown;
   if (is_never_again(brand, answer.response_code, answer.advice_code, answer.category)) return std::nullopt;
   const bool mastercard = brand == Brand::Mastercard || brand == Brand::Maestro;
@@ -66,8 +69,10 @@ std::string_view next_action(std::string_view reason, std::string_view response_
                              bool will_retry) {
   if (will_retry) return "Nothing yet: it is tried again by itself at the time shown.";
   if (reason == "deadline_passed") return "Release it for forwarding, or settle with the customer and acknowledge it.";
-  if (reason == reversal_rejected) return "The acquirer refused to undo it: the customer may have been charged. Support must look at it.";
-  if (reason == "partial_approval_refused") return "Ask the customer for another means of payment; nothing was charged.";
+  if (reason == reversal_rejected)
+    return "The acquirer refused to undo it: the customer may have been charged. Support must look at it.";
+  if (reason == "partial_approval_refused")
+    return "Ask the customer for another means of payment; nothing was charged.";
   if (response_code == "41" || response_code == "43" || response_code == "04" || response_code == "07") {
     return "Do not take this card again; contact the customer for another means of payment.";
   }

@@ -29,10 +29,11 @@ void decline(Payment& payment, const Policy& policy, const DeclinedAnswer& answe
   decline.reason = answer.reason;
   decline.response_code = answer.response_code;
   decline.advice_code = answer.advice_code;
-  decline.category = retry_at ? answer.category : (is_never_again(payment.card ? payment.card->brand : Brand::Unknown,
-                                                                  answer.response_code, answer.advice_code, answer.category)
-                                                       ? DeclineCategory::Hard
-                                                       : answer.category);
+  decline.category = retry_at ? answer.category
+                              : (is_never_again(payment.card ? payment.card->brand : Brand::Unknown,
+                                                answer.response_code, answer.advice_code, answer.category)
+                                     ? DeclineCategory::Hard
+                                     : answer.category);
   decline.retry_at = retry_at;
   decline.next_action = next_action(answer.reason, answer.response_code, decline.category, retry_at.has_value());
   payment.decline = decline;
@@ -167,10 +168,13 @@ void set_exposure(Payment& payment) {
   payment.counted = is_at_risk(payment.status);
   payment.exposure = payment.counted ? payment.amount : 0;
   // A canceled payment is reported where the acquirer refused to undo it.
-  payment.reportable = is_reportable(payment.status) || (payment.decline && payment.decline->reason == reversal_rejected);
+  payment.reportable =
+      is_reportable(payment.status) || (payment.decline && payment.decline->reason == reversal_rejected);
 }
 
-void erase_card(Payment& payment) { payment.envelope.reset(); }
+void erase_card(Payment& payment) {
+  payment.envelope.reset();
+}
 
 Settlement settle(const Payment& payment, const Answer& answer, const Policy& policy, UtcMs now, std::uint64_t random) {
   Reader reader{payment, policy, now, random, Settlement{payment, false, std::nullopt, false, false}};

@@ -14,10 +14,10 @@ namespace nightdrop::engine {
 
 struct Settlement {
   Payment payment;
-  bool answered{false};                       // the host decided: count it, report it
-  std::optional<ReversalReason> reversal;     // to be stored with it
-  bool suspend_forwarding{false};             // 401, 403
-  bool suspect_route{false};                  // no answer of the acquirer's
+  bool answered{false};                    // the host decided: count it, report it
+  std::optional<ReversalReason> reversal;  // to be stored with it
+  bool suspend_forwarding{false};          // 401, 403
+  bool suspect_route{false};               // no answer of the acquirer's
 };
 
 // Applies an event of the table. Requires: the table allows it (a forbidden cell is a bug).

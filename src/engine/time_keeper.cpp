@@ -7,7 +7,9 @@
 namespace nightdrop::engine {
 
 TimeKeeper::TimeKeeper(const TimeMemory& memory, const std::string& boot_id, const TimeReading& reading, UtcMs floor)
-    : boot_id_(boot_id), anchor_mono_ms_(reading.mono_ms), untrusted_before_ms_(memory.untrusted_for_ms),
+    : boot_id_(boot_id),
+      anchor_mono_ms_(reading.mono_ms),
+      untrusted_before_ms_(memory.untrusted_for_ms),
       untrusted_since_mono_ms_(reading.mono_ms) {
   const bool same_boot = memory.boot_id == boot_id && reading.mono_ms >= memory.mono_ms;
   if (same_boot) {
@@ -23,7 +25,8 @@ TimeKeeper::TimeKeeper(const TimeMemory& memory, const std::string& boot_id, con
   // Another boot: the monotonic clock tells nothing about the gap, the wall clock may.
   const UtcMs known = std::max(memory.high, floor);
   const bool first_time = memory.high == 0;
-  const bool plausible = reading.wall >= known - tolerance_ms && (first_time || reading.wall <= known + plausible_gap_ms);
+  const bool plausible =
+      reading.wall >= known - tolerance_ms && (first_time || reading.wall <= known + plausible_gap_ms);
   if (reading.wall_trusted && plausible) {
     anchor_ = std::max(reading.wall, memory.high);
     trusted_ = true;
@@ -89,7 +92,9 @@ void TimeKeeper::correct(UtcMs server_time, const TimeReading& reading) {
   server_offset_ = reading.wall - server_time;
 }
 
-std::int64_t TimeKeeper::take_correction() { return std::exchange(correction_, 0); }
+std::int64_t TimeKeeper::take_correction() {
+  return std::exchange(correction_, 0);
+}
 
 TimeMemory TimeKeeper::memory(const TimeReading& reading) {
   const UtcMs high = now(reading);

@@ -58,11 +58,12 @@ class TimeKeeper {
   UtcMs expected(const TimeReading& reading) const { return anchor_ + (reading.mono_ms - anchor_mono_ms_); }
 
   std::string boot_id_;
-  UtcMs anchor_{0};              // engine time at anchor_mono_ms_
+  UtcMs anchor_{0};  // engine time at anchor_mono_ms_
   std::int64_t anchor_mono_ms_{0};
   UtcMs high_{0};
   bool trusted_{true};
-  bool anchored_{true};          // engine time was good at some moment of this boot: only agreement or the acquirer restores trust
+  bool anchored_{
+      true};  // engine time was good at some moment of this boot: only agreement or the acquirer restores trust
   std::int64_t correction_{0};
   std::optional<std::int64_t> server_offset_;  // wall minus engine time when server_time was last believed
   std::int64_t untrusted_before_ms_{0};        // in earlier boots

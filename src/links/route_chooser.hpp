@@ -1,5 +1,6 @@
-// Which route to the acquirer is used. A link that is up says nothing: only the acquirer's own answer to a probe over the
-// pinned TLS makes a route good (RULES 25). Pure: told of links, probes and the monotonic time; says whom to probe next.
+// Which route to the acquirer is used. A link that is up says nothing: only the acquirer's own answer to a probe over
+// the pinned TLS makes a route good (RULES 25). Pure: told of links, probes and the monotonic time; says whom to probe
+// next.
 #pragma once
 
 #include <array>
@@ -52,9 +53,9 @@ class RouteChooser {
   struct State {
     Quality quality{Quality::Down};
     bool probing{false};
-    bool due{false};                    // probe at once
+    bool due{false};  // probe at once
     std::int64_t probed_at_ms{0};
-    std::uint64_t generation{0};        // counts ups and downs, so that a late probe of an earlier life is not believed
+    std::uint64_t generation{0};  // counts ups and downs, so that a late probe of an earlier life is not believed
     std::uint64_t probe_generation{0};
   };
   State& at(Route route) { return routes_[static_cast<std::size_t>(route)]; }

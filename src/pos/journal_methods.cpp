@@ -93,7 +93,8 @@ void Methods::acknowledge_events(Params& params, const Responder& respond) {
     hal::RecordStore& store = terminal_.books().ports().store;
     const auto head = store.last_event();
     if (!head) return std::unexpected(head.error());
-    if (through > head->seq) return PosResult<Json>(std::unexpected(invalid("through", "through is past the last event.")));
+    if (through > head->seq)
+      return PosResult<Json>(std::unexpected(invalid("through", "through is past the last event.")));
     const auto cursor = store.cursor(consumer);
     if (!cursor) return std::unexpected(cursor.error());
     const std::uint64_t now = std::max(*cursor, through);  // an acknowledgement is never taken back
@@ -120,12 +121,14 @@ void Methods::audit_export(Params& params, const Responder& respond) {
     for (; point != points->end() && point->seq <= seq; ++point) {
       Json inner = Json::object();
       inner.set("seq", point->seq).set("hash", hex_lower(point->hash));
-      lines.push(std::move(Json::object().set("checkpoint", std::move(inner)).set("signature", to_base64(point->signature))));
+      lines.push(
+          std::move(Json::object().set("checkpoint", std::move(inner)).set("signature", to_base64(point->signature))));
     }
   };
   put_checkpoints_through(after == 0 ? start->seq : after);
   for (const hal::JournalEvent& event : *events) {
-    lines.push(std::move(Json::object().set("seq", event.seq).set("event", event.text).set("hash", hex_lower(event.hash))));
+    lines.push(
+        std::move(Json::object().set("seq", event.seq).set("event", event.text).set("hash", hex_lower(event.hash))));
     put_checkpoints_through(event.seq);
   }
   const auto head = store.last_event();
@@ -146,15 +149,15 @@ void Methods::reconcile(Params& params, const Responder& respond) {
   }
   if (auto wrong = params.error()) return answer(respond, std::unexpected(std::move(*wrong)));
   hal::RecordStore& store = terminal_.books().ports().store;
-  const report::ReaderBook book{
-      .find = [&](std::string_view reference) { return store.find_by_reference(reference); },
-      .between = [&](UtcMs from, UtcMs to) {
-        hal::ListQuery query;
-        query.created_from = from;
-        query.created_to = to;
-        query.limit = span_rows_max;
-        return store.list(query);
-      }};
+  const report::ReaderBook book{.find = [&](std::string_view reference) { return store.find_by_reference(reference); },
+                                .between =
+                                    [&](UtcMs from, UtcMs to) {
+                                      hal::ListQuery query;
+                                      query.created_from = from;
+                                      query.created_to = to;
+                                      query.limit = span_rows_max;
+                                      return store.list(query);
+                                    }};
   const auto found = report::reconcile(entries, book);
   if (!found) return answer(respond, std::unexpected(terminal::store_error(found.error())));
   Json result = Json::object();

@@ -22,7 +22,8 @@ terminal::IntentParams read_intent(Params& params) {
   if (intent.tip > intent.amount) params.fail("amount_details", "has a tip larger than the amount");
   intent.description = params.optional_prose("description", 200);
   intent.metadata = params.metadata();
-  intent.offline_behavior = params.optional_word<OfflineBehavior>("offline_behavior").value_or(OfflineBehavior::PreferOnline);
+  intent.offline_behavior =
+      params.optional_word<OfflineBehavior>("offline_behavior").value_or(OfflineBehavior::PreferOnline);
   intent.on_network_loss = params.optional_word<OnNetworkLoss>("on_network_loss").value_or(OnNetworkLoss::Store);
   intent.max_offline_amount = params.optional_integer("max_offline_amount", 0, amount_max);
   return intent;
@@ -43,7 +44,8 @@ PosResult<Json> as_json(const PosResult<T>& value, const Print& print) {
 }  // namespace
 
 Methods::Methods(terminal::Terminal& terminal, const ReaderFacts& facts)
-    : terminal_(terminal), facts_(facts),
+    : terminal_(terminal),
+      facts_(facts),
       methods_{
           {"get_reader", &Methods::get_reader},
           {"create_payment_intent", &Methods::create_payment_intent},
@@ -95,11 +97,11 @@ terminal::Reply<Payment> Methods::payment_reply(const Responder& respond) {
 }
 
 // Each method reads all of its params first; the first that is wrong ends the call and nothing was changed.
-#define ND_CHECK(params, respond)                                                   \
-  do {                                                                              \
-    if (auto wrong = (params).error()) {                                            \
-      return answer((respond), std::unexpected(std::move(*wrong)));                 \
-    }                                                                               \
+#define ND_CHECK(params, respond)                                   \
+  do {                                                              \
+    if (auto wrong = (params).error()) {                            \
+      return answer((respond), std::unexpected(std::move(*wrong))); \
+    }                                                               \
   } while (false)
 
 void Methods::ping(Params& params, const Responder& respond) {
@@ -186,7 +188,8 @@ void Methods::create_refund(Params& params, const Responder& respond) {
   refund.intent.merchant_reference = params.printable("merchant_reference", 64);
   refund.intent.description = params.optional_prose("description", 200);
   refund.intent.metadata = params.metadata();
-  refund.intent.offline_behavior = params.optional_word<OfflineBehavior>("offline_behavior").value_or(OfflineBehavior::PreferOnline);
+  refund.intent.offline_behavior =
+      params.optional_word<OfflineBehavior>("offline_behavior").value_or(OfflineBehavior::PreferOnline);
   refund.intent.on_network_loss = params.optional_word<OnNetworkLoss>("on_network_loss").value_or(OnNetworkLoss::Store);
   if (refund.payment_intent.empty()) {
     refund.intent.amount = params.integer("amount", 1, amount_max);
@@ -233,15 +236,16 @@ void Methods::acknowledge_decline(Params& params, const Responder& respond) {
 void Methods::retrieve_offline_status(Params& params, const Responder& respond) {
   ND_CHECK(params, respond);
   answer(respond, as_json(terminal_.offline_status(), [this](const report::OfflineStatus& status) {
-    return report::offline_status_json(status, terminal_.policy());
-  }));
+           return report::offline_status_json(status, terminal_.policy());
+         }));
 }
 
 void Methods::forward_stored_payments(Params& params, const Responder& respond) {
   const auto id = params.optional_text("id", id_max);  // an expired payment that a person releases
   ND_CHECK(params, respond);
   if (id) {
-    if (const auto released = terminal_.forwarder().release(*id); !released) return answer(respond, std::unexpected(released.error()));
+    if (const auto released = terminal_.forwarder().release(*id); !released)
+      return answer(respond, std::unexpected(released.error()));
   }
   terminal_.forwarder().forward_now();
   answer(respond, std::move(Json::object().set("accepted", true)));

@@ -21,8 +21,8 @@ struct ReaderFacts {
   std::string firmware_version;
   bool livemode{false};
   bool provisioned{true};
-  std::string policy_document;   // JSON, without PIN hashes
-  std::string certificate_pem;   // of the identity key: verifies the journal's checkpoints
+  std::string policy_document;  // JSON, without PIN hashes
+  std::string certificate_pem;  // of the identity key: verifies the journal's checkpoints
 };
 
 // A consumer's wish to be told, kept by the connection.

@@ -10,7 +10,8 @@ namespace {
 
 // Lengths of the protocol are characters; the JSON reader has let only well-formed UTF-8 through.
 std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 }  // namespace
@@ -21,11 +22,14 @@ JsonView Params::take(const char* key) {
   return value.is_null() ? JsonView() : value;  // null stands for absent
 }
 
-bool Params::has(const char* key) { return take(key).exists(); }
+bool Params::has(const char* key) {
+  return take(key).exists();
+}
 
 void Params::fail(const char* key, const char* what) {
   if (error_) return;
-  error_ = terminal::PosError{.code = PosCode::InvalidParams, .message = std::string(key) + " " + what + ".", .field = key};
+  error_ =
+      terminal::PosError{.code = PosCode::InvalidParams, .message = std::string(key) + " " + what + ".", .field = key};
 }
 
 std::optional<terminal::PosError> Params::error() {
@@ -33,12 +37,14 @@ std::optional<terminal::PosError> Params::error() {
   std::vector<std::string_view> seen;
   for (const JsonView member : params_.items()) {
     if (std::ranges::find(seen, member.key()) != seen.end()) {
-      return terminal::PosError{.code = PosCode::InvalidParams, .message = "A parameter is given twice.", .field = std::string(member.key())};
+      return terminal::PosError{
+          .code = PosCode::InvalidParams, .message = "A parameter is given twice.", .field = std::string(member.key())};
     }
     seen.push_back(member.key());
     if (std::ranges::find(known_, member.key()) == known_.end()) {
       const std::string key = std::string(member.key()).substr(0, 64);
-      return terminal::PosError{.code = PosCode::InvalidParams, .message = "There is no parameter of this name here.", .field = key};
+      return terminal::PosError{
+          .code = PosCode::InvalidParams, .message = "There is no parameter of this name here.", .field = key};
     }
   }
   return std::nullopt;
@@ -119,7 +125,8 @@ Currency Params::currency(const char* key) {
 SecretBytes Params::pin(const char* key) {
   const JsonView value = take(key);
   const auto digits = value.string().value_or("");
-  const bool good = digits.size() >= 4 && digits.size() <= 12 && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+  const bool good = digits.size() >= 4 && digits.size() <= 12 &&
+                    std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
   if (!value.exists()) {
     fail(key, "is missing");
   } else if (!good) {

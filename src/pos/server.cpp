@@ -54,7 +54,12 @@ struct Connection {
 
 struct Server::Impl {
   Impl(asio::io_context& loop_in, terminal::Terminal& terminal_in, Methods& methods_in, ServerOptions options_in)
-      : loop(loop_in), terminal(terminal_in), methods(methods_in), options(std::move(options_in)), acceptor(loop_in), accept_again(loop_in) {}
+      : loop(loop_in),
+        terminal(terminal_in),
+        methods(methods_in),
+        options(std::move(options_in)),
+        acceptor(loop_in),
+        accept_again(loop_in) {}
 
   asio::io_context& loop;
   terminal::Terminal& terminal;
@@ -132,15 +137,16 @@ struct Server::Impl {
       connection->paused = true;
       return;
     }
-    connection->socket.async_read_some(asio::buffer(connection->chunk), [this, id](const std::error_code& problem, std::size_t size) {
-      Connection* from = find(id);
-      if (from == nullptr) return;
-      if (problem) return close(id);
-      from->input.append(from->chunk.data(), size);
-      explicit_bzero(from->chunk.data(), size);  // it may have held a PIN
-      take_lines(id);
-      read(id);
-    });
+    connection->socket.async_read_some(asio::buffer(connection->chunk),
+                                       [this, id](const std::error_code& problem, std::size_t size) {
+                                         Connection* from = find(id);
+                                         if (from == nullptr) return;
+                                         if (problem) return close(id);
+                                         from->input.append(from->chunk.data(), size);
+                                         explicit_bzero(from->chunk.data(), size);  // it may have held a PIN
+                                         take_lines(id);
+                                         read(id);
+                                       });
   }
 
   void take_lines(std::uint64_t id) {
@@ -184,7 +190,8 @@ struct Server::Impl {
       return send(id, error_line(request->id, invalid_request, "Too many unanswered requests on this connection."));
     }
     ++connection->unanswered;
-    const Responder respond = [this, id, request_id = request->id, quiet = request->notification](const terminal::PosResult<Json>& value) {
+    const Responder respond = [this, id, request_id = request->id,
+                               quiet = request->notification](const terminal::PosResult<Json>& value) {
       Connection* to = find(id);
       if (to == nullptr) return;
       --to->unanswered;
@@ -218,15 +225,16 @@ struct Server::Impl {
       return;
     }
     connection->sending.swap(connection->output);
-    asio::async_write(connection->socket, asio::buffer(connection->sending), [this, id](const std::error_code& problem, std::size_t) {
-      Connection* to = find(id);
-      if (to == nullptr) return;
-      if (problem) return close(id);
-      to->sending.clear();
-      tell(id);
-      flush(id);
-      resume(id);
-    });
+    asio::async_write(connection->socket, asio::buffer(connection->sending),
+                      [this, id](const std::error_code& problem, std::size_t) {
+                        Connection* to = find(id);
+                        if (to == nullptr) return;
+                        if (problem) return close(id);
+                        to->sending.clear();
+                        tell(id);
+                        flush(id);
+                        resume(id);
+                      });
   }
 
   // The client takes its answers again: what it asked meanwhile is read.
@@ -260,7 +268,8 @@ struct Server::Impl {
       for (const hal::JournalEvent& event : *events) {
         subscription.sent_through = event.seq;
         if (event.type.starts_with("audit.") || event.text.empty()) continue;  // empty: lost with a damaged page
-        const bool wanted = subscription.types.empty() || std::ranges::find(subscription.types, event.type) != subscription.types.end();
+        const bool wanted =
+            subscription.types.empty() || std::ranges::find(subscription.types, event.type) != subscription.types.end();
         if (wanted) connection->output += notification_line(event.text);
       }
     }
@@ -287,7 +296,9 @@ struct Server::Impl {
 
 Server::Server(asio::io_context& loop, terminal::Terminal& terminal, Methods& methods, ServerOptions options)
     : impl_(std::make_unique<Impl>(loop, terminal, methods, std::move(options))) {}
-Server::~Server() { stop(); }
+Server::~Server() {
+  stop();
+}
 
 Result<void> Server::start() {
   const stream_protocol::endpoint endpoint(impl_->options.path);
@@ -296,28 +307,33 @@ Result<void> Server::start() {
   (void)probe.connect(endpoint, problem);
   if (!problem) return failure(Errc::Busy, "another process listens on the POS socket");
   (void)probe.close(problem);
-  if (unlink(impl_->options.path.c_str()) != 0 && errno != ENOENT) return failure(Errc::Io, "the POS socket cannot be replaced", errno);
+  if (unlink(impl_->options.path.c_str()) != 0 && errno != ENOENT)
+    return failure(Errc::Io, "the POS socket cannot be replaced", errno);
 
   (void)impl_->acceptor.open(endpoint.protocol(), problem);
   const mode_t before = umask(0177);  // until chmod below nobody else may connect
   if (!problem) (void)impl_->acceptor.bind(endpoint, problem);
   umask(before);
   if (problem) return failure(Errc::Io, "the POS socket cannot be bound", problem.value());
-  if (chmod(impl_->options.path.c_str(), impl_->options.mode) != 0) return failure(Errc::Io, "the POS socket's mode cannot be set", errno);
+  if (chmod(impl_->options.path.c_str(), impl_->options.mode) != 0)
+    return failure(Errc::Io, "the POS socket's mode cannot be set", errno);
   (void)impl_->acceptor.listen(connections_max, problem);
   if (problem) return failure(Errc::Io, "the POS socket cannot listen", problem.value());
 
   Impl* impl = impl_.get();
   impl->terminal.books().on_events([impl] { impl->tell_all(); });
-  impl->terminal.checkout().on_counter_events(
-      {.prompt = [impl](hal::Prompt prompt, const std::string& id) {
-         Json data = Json::object();
-         data.set("action", prompt_word(prompt)).set("payment_intent", id);
-         impl->tell_now("reader.action_required", std::move(data));
-       },
-       .card = [impl](bool inserted, const std::string& id) {
-         impl->tell_now(inserted ? "reader.card_inserted" : "reader.card_removed", std::move(Json::object().set("payment_intent", id)));
-       }});
+  impl->terminal.checkout().on_counter_events({.prompt =
+                                                   [impl](hal::Prompt prompt, const std::string& id) {
+                                                     Json data = Json::object();
+                                                     data.set("action", prompt_word(prompt)).set("payment_intent", id);
+                                                     impl->tell_now("reader.action_required", std::move(data));
+                                                   },
+                                               .card =
+                                                   [impl](bool inserted, const std::string& id) {
+                                                     impl->tell_now(
+                                                         inserted ? "reader.card_inserted" : "reader.card_removed",
+                                                         std::move(Json::object().set("payment_intent", id)));
+                                                   }});
   impl->accept();
   return {};
 }

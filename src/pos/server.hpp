@@ -1,6 +1,6 @@
 // The POS socket: AF_UNIX, JSON-RPC 2.0, one object a line. Framing, peers, limits and events; what a call does is in
-// Methods. Everything runs on the loop's thread. Events are read from the journal as fast as a consumer takes them, so a
-// slow one costs no memory and loses nothing.
+// Methods. Everything runs on the loop's thread. Events are read from the journal as fast as a consumer takes them, so
+// a slow one costs no memory and loses nothing.
 #pragma once
 
 #include <functional>

@@ -13,14 +13,17 @@ std::expected<Request, BadRequest> read_request(std::string_view line) {
   const JsonView id = view["id"];
   const bool id_good = !id.exists() || id.is_null() || id.is_string() || id.is_integer();
   const std::string id_text = id.exists() && id_good ? id.dump() : "null";
-  if (!id_good) return std::unexpected(BadRequest{"null", invalid_request, "id must be a string, a whole number or null."});
-  if (view["jsonrpc"].string() != "2.0") return std::unexpected(BadRequest{id_text, invalid_request, "jsonrpc must be \"2.0\"."});
+  if (!id_good)
+    return std::unexpected(BadRequest{"null", invalid_request, "id must be a string, a whole number or null."});
+  if (view["jsonrpc"].string() != "2.0")
+    return std::unexpected(BadRequest{id_text, invalid_request, "jsonrpc must be \"2.0\"."});
   const auto method = view["method"].string();
   if (!method) return std::unexpected(BadRequest{id_text, invalid_request, "method must be a string."});
   for (const JsonView member : view.items()) {
     const auto key = member.key();
     if (key != "jsonrpc" && key != "id" && key != "method" && key != "params") {
-      return std::unexpected(BadRequest{id_text, invalid_request, "A request has jsonrpc, id, method and params alone."});
+      return std::unexpected(
+          BadRequest{id_text, invalid_request, "A request has jsonrpc, id, method and params alone."});
     }
   }
   const JsonView params = view["params"];

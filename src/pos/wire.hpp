@@ -18,8 +18,8 @@ inline constexpr int refused = -32000;
 
 // A request, or what was wrong with it.
 struct Request {
-  Json document;         // owns what the views below point into
-  std::string id;        // as JSON text; "null" where there is none
+  Json document;   // owns what the views below point into
+  std::string id;  // as JSON text; "null" where there is none
   bool notification{false};
   std::string method;
   JsonView params;

@@ -8,8 +8,12 @@
 namespace nightdrop::report {
 namespace {
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json::null() : Json::string(text); }
-Json time_or_null(const std::optional<UtcMs>& time) { return time ? Json::string(rfc3339(*time)) : Json::null(); }
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json::null() : Json::string(text);
+}
+Json time_or_null(const std::optional<UtcMs>& time) {
+  return time ? Json::string(rfc3339(*time)) : Json::null();
+}
 
 Json card_json(const CardSummary& card) {
   Json receipt = Json::object();

@@ -1,4 +1,5 @@
-// The contract's objects as JSON (docs/pos_protocol.md, Objects). The one place where a payment becomes text for others.
+// The contract's objects as JSON (docs/pos_protocol.md, Objects). The one place where a payment becomes text for
+// others.
 #pragma once
 
 #include <optional>

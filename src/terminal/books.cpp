@@ -48,7 +48,9 @@ engine::TimeReading Books::reading() const {
   return {ports_.clock.monotonic().count(), wall.utc_ms, wall.trusted};
 }
 
-UtcMs Books::now() { return time_->now(reading()); }
+UtcMs Books::now() {
+  return time_->now(reading());
+}
 
 engine::ClockState Books::clock() {
   const engine::TimeReading read = reading();
@@ -71,7 +73,10 @@ void Books::watch_clock() {
     if (pending_shift_ms_ != 0) ND_TRY(ports_.store.shift_times(state_.time_epoch, pending_shift_ms_));
     ++state_.time_epoch;
     if (trusted) return {};
-    return journal("clock.untrusted", std::move(Json::object().set("since", rfc3339(at)).set("stored_payments_allowed_s", policy_.untrusted_clock_s)));
+    return journal(
+        "clock.untrusted",
+        std::move(
+            Json::object().set("since", rfc3339(at)).set("stored_payments_allowed_s", policy_.untrusted_clock_s)));
   });
   if (!written) return;
   const std::int64_t shifted_ms = std::exchange(pending_shift_ms_, 0);
@@ -165,7 +170,8 @@ Result<void> Books::save(Payment& payment) {
 // What a refund gives back is kept with the payment it refunds, so that no two refunds give back more than was paid.
 Result<void> Books::count_refund(const Payment& refund) {
   const auto gives_back = [](const Payment& row) {
-    return row.status == Status::Declined || row.status == Status::Canceled || row.status == Status::RequiresPaymentMethod
+    return row.status == Status::Declined || row.status == Status::Canceled ||
+                   row.status == Status::RequiresPaymentMethod
                ? 0
                : row.amount;
   };
@@ -200,8 +206,7 @@ Result<void> Books::checkpoint() {
   if (head->seq == 0) return {};
   const std::string message = "nightdrop-checkpoint\n" + settings_.merchant.serial_number + "\n" +
                               std::to_string(head->seq) + "\n" + hex_lower(head->hash);
-  const auto signature =
-      ports_.vault.sign({reinterpret_cast<const std::uint8_t*>(message.data()), message.size()});
+  const auto signature = ports_.vault.sign({reinterpret_cast<const std::uint8_t*>(message.data()), message.size()});
   if (!signature) return std::unexpected(signature.error());
   last_checkpoint_ = head->seq;
   return ports_.store.add_checkpoint({head->seq, head->hash, *signature});
@@ -245,7 +250,8 @@ Result<engine::Exposure> Books::exposure(const Payment& payment) {
 Result<void> Books::report_limits(const engine::Exposure& before, const Payment& added) {
   const auto limits = policy_.currencies.find(added.currency);
   if (limits == policy_.currencies.end()) return {};
-  const auto check = [&](const char* name, std::int64_t was, std::int64_t is, std::int64_t cap, bool money) -> Result<void> {
+  const auto check = [&](const char* name, std::int64_t was, std::int64_t is, std::int64_t cap,
+                         bool money) -> Result<void> {
     const auto tell = [&](const char* type) {
       Json data = Json::object();
       data.set("limit", name);
@@ -280,8 +286,8 @@ std::uint64_t Books::random() {
 }
 
 std::string Books::new_payment_id() {
-  // RFC 9562, 5.7: 48 bits of Unix time in ms, version 7, variant 10, the rest random. Within one millisecond the 12 bits
-  // behind the version count on from a random start (6.2, method 1), so that ids sort as they were made: lists are
+  // RFC 9562, 5.7: 48 bits of Unix time in ms, version 7, variant 10, the rest random. Within one millisecond the 12
+  // bits behind the version count on from a random start (6.2, method 1), so that ids sort as they were made: lists are
   // newest first.
   std::array<std::uint8_t, 16> uuid{};
   entropy_failed_ = !ports_.entropy.fill(uuid);

@@ -14,8 +14,8 @@
 #include "engine/time_keeper.hpp"
 #include "json/json.hpp"
 #include "nightdrop/policy.hpp"
-#include "terminal/pos_error.hpp"
 #include "terminal/ports.hpp"
+#include "terminal/pos_error.hpp"
 
 namespace nightdrop::terminal {
 
@@ -121,7 +121,7 @@ class Books {
   std::function<void()> events_told_;
   bool journalled_{false};
   bool tell_due_{false};
-  bool turn_lost_{false};        // the store gave up the whole turn in mid-decision
+  bool turn_lost_{false};  // the store gave up the whole turn in mid-decision
   std::int64_t pending_shift_ms_{0};
   bool entropy_failed_{false};
   std::uint64_t last_id_ms_{0};  // of the newest payment id, and its count within that millisecond

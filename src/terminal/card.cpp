@@ -13,8 +13,8 @@ using engine::Event;
 
 // The envelope's additional data (docs/card_envelope.md): what the ciphertext is bound to.
 std::string envelope_aad(const Payment& payment, const std::string& terminal_id) {
-  return "nightdrop/1\n" + payment.id + "\n" + std::string(word(payment.kind)) + "\n" + std::to_string(payment.card_amount) +
-         "\n" + std::string(payment.currency.view()) + "\n" + terminal_id;
+  return "nightdrop/1\n" + payment.id + "\n" + std::string(word(payment.kind)) + "\n" +
+         std::to_string(payment.card_amount) + "\n" + std::string(payment.currency.view()) + "\n" + terminal_id;
 }
 
 }  // namespace
@@ -25,10 +25,12 @@ std::optional<PosError> Checkout::refuse_before_card(const Intent& intent) {
     return PosError{.code = code, .message = message, .payment = intent.payment};
   };
   if (books_.ports().vault.exhausted()) {
-    return no(PosCode::ReaderNotProvisioned, "The reader's card keys are used up; it takes no cards until it has a new initial key.");
+    return no(PosCode::ReaderNotProvisioned,
+              "The reader's card keys are used up; it takes no cards until it has a new initial key.");
   }
   if (books_.ports().store.health().degraded) {
-    return no(PosCode::StoreUnavailable, "The payment store was damaged; payments are refused until a person has decided.");
+    return no(PosCode::StoreUnavailable,
+              "The payment store was damaged; payments are refused until a person has decided.");
   }
   if (!books_.ports().store.has_room()) {
     return no(PosCode::StoreFull, "The disk is full; new payments are refused, forwarding goes on.");
@@ -41,8 +43,10 @@ std::optional<PosError> Checkout::refuse_before_card(const Intent& intent) {
   }
   const auto exposure = books_.exposure(intent.payment);
   if (!exposure) return store_error(exposure.error());
-  if (const auto refused = engine::refuse_reader(books_.policy(), *exposure, books_.clock())) return no(refused->code, refused->message);
-  if (const auto refused = engine::refuse_amount(books_.policy(), intent.payment, *exposure)) return no(refused->code, refused->message);
+  if (const auto refused = engine::refuse_reader(books_.policy(), *exposure, books_.clock()))
+    return no(refused->code, refused->message);
+  if (const auto refused = engine::refuse_amount(books_.policy(), intent.payment, *exposure))
+    return no(refused->code, refused->message);
   return std::nullopt;
 }
 
@@ -50,11 +54,13 @@ void Checkout::collect(const std::string& id, std::chrono::seconds timeout, bool
   Intent* intent = intent_of(id);
   if (intent == nullptr) return books_.reply<Payment>(reply, std::unexpected(missing(id)));
   if (interaction_) {
-    return books_.reply<Payment>(reply, refuse(PosCode::ReaderBusy, "The reader is waiting for another card.", intent->payment));
+    return books_.reply<Payment>(
+        reply, refuse(PosCode::ReaderBusy, "The reader is waiting for another card.", intent->payment));
   }
   if (intent->payment.status == Status::RequiresConfirmation && confirm_after) return confirm_intent(*intent, reply);
   if (intent->payment.status != Status::RequiresPaymentMethod) {
-    return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState, "The payment's status does not allow reading a card.", intent->payment));
+    return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState,
+                                               "The payment's status does not allow reading a card.", intent->payment));
   }
   if (auto refused = refuse_before_card(*intent)) {
     (void)books_.write([&] { return books_.audit_refusal(intent->payment, refused->code); });
@@ -101,7 +107,8 @@ void Checkout::on_card_outcome(hal::CardOutcome outcome) {
   if (auto* card = std::get_if<hal::CardData>(&outcome)) return card_read(*intent, std::move(*card), interaction);
   if (const auto* refused = std::get_if<hal::CardRefused>(&outcome)) {
     if (refused->reason == hal::CardRefusal::EntryNotAllowed) {
-      return refuse_card(*intent, PosCode::EntryModeNotAllowedOffline, "This way of reading a card is not allowed now.", interaction.reply);
+      return refuse_card(*intent, PosCode::EntryModeNotAllowedOffline, "This way of reading a card is not allowed now.",
+                         interaction.reply);
     }
     return refuse_card(*intent, PosCode::CardDeclinedOffline, "The card declined the payment.", interaction.reply);
   }
@@ -119,15 +126,18 @@ void Checkout::card_read(Intent& intent, hal::CardData card, const Interaction& 
   Payment& payment = intent.payment;
   payment.card_amount = payment.amount;
   const auto fingerprint = books_.ports().vault.fingerprint(card.pan.view());
-  const auto envelope = fingerprint ? books_.ports().vault.seal_card(card.sensitive.view(),
-                                                                     envelope_aad(payment, books_.settings().merchant.terminal_id),
-                                                                     card.online_pin.view(), card.pan.view())
-                                    : std::unexpected(fingerprint.error());
+  const auto envelope =
+      fingerprint ? books_.ports().vault.seal_card(card.sensitive.view(),
+                                                   envelope_aad(payment, books_.settings().merchant.terminal_id),
+                                                   card.online_pin.view(), card.pan.view())
+                  : std::unexpected(fingerprint.error());
   if (!envelope) {
     if (envelope.error().code == Errc::CounterExhausted) {
-      return refuse_card(intent, PosCode::ReaderNotProvisioned, "The reader's card keys are used up.", interaction.reply);
+      return refuse_card(intent, PosCode::ReaderNotProvisioned, "The reader's card keys are used up.",
+                         interaction.reply);
     }
-    return refuse_card(intent, PosCode::StoreUnavailable, "The key vault failed; the card's data was discarded. Try again.", interaction.reply);
+    return refuse_card(intent, PosCode::StoreUnavailable,
+                       "The key vault failed; the card's data was discarded. Try again.", interaction.reply);
   }
   const std::string_view pan(reinterpret_cast<const char*>(card.pan.view().data()), card.pan.size());
   intent.facts = {.online_pin = !card.online_pin.empty(),
@@ -142,7 +152,8 @@ void Checkout::card_read(Intent& intent, hal::CardData card, const Interaction& 
   // pass (RULES 16), and the last four digits are taken from the PAN itself.
   payment.card->last4 = emv::last4(pan);
   const auto kept = emv::select_for_acquirer(card.emv);
-  if (!kept) return refuse_card(intent, PosCode::CardReadFailed, "The card's data could not be read.", interaction.reply);
+  if (!kept)
+    return refuse_card(intent, PosCode::CardReadFailed, "The card's data could not be read.", interaction.reply);
   payment.emv = *kept;
   engine::apply(payment, Event::CardRead);
   if (const auto no = engine::refuse_card(books_.policy(), intent.facts)) {

@@ -1,6 +1,6 @@
-// At the counter: intents, the card, the decision online or offline, managers, tips and voids. An intent lives in memory
-// until its card's payment is on disk; from then on the queue's row is the truth. Card data is sealed in the same call
-// that brings it and dropped with any refusal.
+// At the counter: intents, the card, the decision online or offline, managers, tips and voids. An intent lives in
+// memory until its card's payment is on disk; from then on the queue's row is the truth. Card data is sealed in the
+// same call that brings it and dropped with any refusal.
 #pragma once
 
 #include <chrono>
@@ -46,8 +46,8 @@ struct CounterEvents {
 
 class Checkout final : public hal::CardListener {
  public:
-  static constexpr std::int64_t network_wait_ms = 1'000;  // for a probe under way, before a payment goes offline
-  static constexpr std::size_t intents_max = 512;         // in memory; the oldest without a card make room
+  static constexpr std::int64_t network_wait_ms = 1'000;   // for a probe under way, before a payment goes offline
+  static constexpr std::size_t intents_max = 512;          // in memory; the oldest without a card make room
   static constexpr std::int64_t recover_pause_ms = 1'000;  // after a write that failed
 
   Checkout(Books& books, Network& network, Managers& managers);
@@ -73,8 +73,8 @@ class Checkout final : public hal::CardListener {
   std::vector<Payment> in_memory() const;  // newest first
   bool busy() const { return interaction_.has_value() || !online_.empty(); }
 
-  void network_changed();  // who waited for a probe goes on
-  void tick();             // time-outs
+  void network_changed();                            // who waited for a probe goes on
+  void tick();                                       // time-outs
   std::optional<std::int64_t> next_tick_ms() const;  // monotonic
   // A turn was lost: what it had changed in memory is given up, the queue's rows are the truth.
   void forget_undurable();

@@ -13,12 +13,15 @@ void Checkout::confirm(const std::string& id, Reply<Payment> reply) {
   if (Intent* intent = intent_of(id); intent != nullptr) {
     if (intent->payment.status == Status::RequiresConfirmation) return confirm_intent(*intent, reply);
     if (intent->payment.status == Status::RequiresApproval) {
-      return books_.reply<Payment>(reply, refuse(PosCode::ApprovalRequired, "A manager must approve this amount.", intent->payment));
+      return books_.reply<Payment>(
+          reply, refuse(PosCode::ApprovalRequired, "A manager must approve this amount.", intent->payment));
     }
-    return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState, "The payment's status does not allow confirming it.", intent->payment));
+    return books_.reply<Payment>(
+        reply, refuse(PosCode::UnexpectedState, "The payment's status does not allow confirming it.", intent->payment));
   }
   // An approval that came after the card has already confirmed: asked again, it is as it is.
-  if (const auto row = books_.ports().store.find(id); row && *row && (*row)->approved_up_to != 0 && (*row)->kind == ObjectKind::PaymentIntent) {
+  if (const auto row = books_.ports().store.find(id);
+      row && *row && (*row)->approved_up_to != 0 && (*row)->kind == ObjectKind::PaymentIntent) {
     return books_.reply<Payment>(reply, PosResult<Payment>(**row));
   }
   books_.reply<Payment>(reply, std::unexpected(missing(id)));
@@ -26,7 +29,8 @@ void Checkout::confirm(const std::string& id, Reply<Payment> reply) {
 
 void Checkout::confirm_intent(Intent& intent, const Reply<Payment>& reply) {
   if (std::ranges::find(waiters_, intent.payment.id, &Waiter::id) != waiters_.end()) {
-    return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState, "The payment is being confirmed already.", intent.payment));
+    return books_.reply<Payment>(
+        reply, refuse(PosCode::UnexpectedState, "The payment is being confirmed already.", intent.payment));
   }
   if (intent.payment.offline_behavior == OfflineBehavior::ForceOffline) return store_offline(intent, reply);
   if (const auto route = network_.route()) return send_online(intent, *route, reply);
@@ -35,7 +39,8 @@ void Checkout::confirm_intent(Intent& intent, const Reply<Payment>& reply) {
     return;
   }
   if (intent.payment.offline_behavior == OfflineBehavior::RequireOnline) {
-    return refuse_card(intent, PosCode::NetworkRequired, "This payment must be authorized online and there is no network.", reply);
+    return refuse_card(intent, PosCode::NetworkRequired,
+                       "This payment must be authorized online and there is no network.", reply);
   }
   store_offline(intent, reply);
 }
@@ -72,18 +77,22 @@ void Checkout::store_offline(Intent& intent, const Reply<Payment>& reply) {
 // `after_attempt`: an online attempt was made, its row is there. `fresh`: nothing of it can have reached the acquirer.
 Result<PosResult<Payment>> Checkout::try_store(Intent& intent, bool after_attempt, bool fresh) {
   if (books_.ports().store.health().degraded) {
-    return PosResult<Payment>(refuse(PosCode::StoreUnavailable, "The payment store was damaged; payments are refused until a person has decided."));
+    return PosResult<Payment>(refuse(
+        PosCode::StoreUnavailable, "The payment store was damaged; payments are refused until a person has decided."));
   }
   const auto exposure = books_.exposure(intent.payment);
   if (!exposure) return std::unexpected(exposure.error());
-  const auto decision = engine::decide_offline(books_.policy(), intent.payment, intent.facts, *exposure, books_.clock());
+  const auto decision =
+      engine::decide_offline(books_.policy(), intent.payment, intent.facts, *exposure, books_.clock());
   Payment payment = intent.payment;
   if (const auto* no = std::get_if<engine::Refused>(&decision)) {
     ND_TRY(books_.audit_refusal(payment, no->code));
     return PosResult<Payment>(refuse(no->code, no->message));
   }
   if (std::holds_alternative<engine::NeedsApproval>(decision)) {
-    if (after_attempt) return PosResult<Payment>(refuse(PosCode::ApprovalRequired, "A manager must approve this amount; the card must be presented again."));
+    if (after_attempt)
+      return PosResult<Payment>(
+          refuse(PosCode::ApprovalRequired, "A manager must approve this amount; the card must be presented again."));
     engine::apply(payment, Event::ApprovalNeeded);
     ND_TRY(books_.journal("payment_intent.requires_approval", report::payment_json(payment)));
     return PosResult<Payment>(refuse(PosCode::ApprovalRequired, "A manager must approve this amount.", payment));
@@ -141,7 +150,8 @@ void Checkout::tick() {
     Intent* intent = intent_of(waiter.id);
     if (intent == nullptr) continue;
     if (intent->payment.offline_behavior == OfflineBehavior::RequireOnline) {
-      refuse_card(*intent, PosCode::NetworkRequired, "This payment must be authorized online and there is no network.", waiter.reply);
+      refuse_card(*intent, PosCode::NetworkRequired, "This payment must be authorized online and there is no network.",
+                  waiter.reply);
     } else {
       store_offline(*intent, waiter.reply);
     }

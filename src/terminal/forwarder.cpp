@@ -43,7 +43,9 @@ void Forwarder::forget_undurable() {
 }
 
 // The disk said no: nothing is tried again before a while has passed.
-void Forwarder::stall() { stalled_until_ms_ = books_.mono_ms() + stall_ms; }
+void Forwarder::stall() {
+  stalled_until_ms_ = books_.mono_ms() + stall_ms;
+}
 
 void Forwarder::forward_now() {
   suspended_until_ms_ = 0;
@@ -142,7 +144,8 @@ void Forwarder::set_unsendable_aside(std::vector<Payment>& rows) {
     const auto written = books_.write([&] {
       if (payment.status == Status::Declined) engine::apply(payment, Event::RetryDue);
       engine::apply(payment, Event::Forward);
-      engine::Settlement settled = engine::settle(payment, Rejected{0, "card_data_lost"}, books_.policy(), books_.now(), 0);
+      engine::Settlement settled =
+          engine::settle(payment, Rejected{0, "card_data_lost"}, books_.policy(), books_.now(), 0);
       return books_.record(settled.payment);
     });
     if (!written) stall();
@@ -159,7 +162,8 @@ void Forwarder::drop_refunds_of_nothing(std::vector<Payment>& rows) {
     if (!sale || !*sale || engine::is_at_risk((*sale)->status)) return false;
     const bool paid = (*sale)->status == Status::Succeeded;
     // Accepted when all of the sale was expected; the acquirer then approved a part of it.
-    const bool too_much = paid && (*sale)->authorization && (*sale)->refunded_amount > (*sale)->authorization->approved_amount;
+    const bool too_much =
+        paid && (*sale)->authorization && (*sale)->refunded_amount > (*sale)->authorization->approved_amount;
     if (paid && !too_much) return false;
     const auto written = books_.write([&] {
       if (!paid && engine::is_final((*sale)->status)) {
@@ -169,7 +173,9 @@ void Forwarder::drop_refunds_of_nothing(std::vector<Payment>& rows) {
         return books_.record(refund);
       }
       engine::apply(refund, Event::Forward);
-      engine::Settlement settled = engine::settle(refund, Rejected{0, too_much ? "refund_exceeds_payment" : "sale_unsettled"}, books_.policy(), books_.now(), 0);
+      engine::Settlement settled =
+          engine::settle(refund, Rejected{0, too_much ? "refund_exceeds_payment" : "sale_unsettled"}, books_.policy(),
+                         books_.now(), 0);
       return books_.record(settled.payment);
     });
     if (!written) stall();
@@ -197,7 +203,8 @@ Result<std::vector<Payment>> Forwarder::mark_forwarding(std::vector<Payment> row
   const auto written = books_.write([&]() -> Result<void> {
     for (Payment& payment : rows) {
       // Still marked in flight: a crash or a lost turn cut the last attempt off, and nobody knows what became of it.
-      if (payment.status == Status::Forwarding || payment.last_attempt_outcome == AttemptOutcome::InFlight) payment.outcome_unknown = true;
+      if (payment.status == Status::Forwarding || payment.last_attempt_outcome == AttemptOutcome::InFlight)
+        payment.outcome_unknown = true;
       const bool first_news = payment.status != Status::Forwarding;
       if (payment.status == Status::Declined) {
         engine::apply(payment, Event::RetryDue);
@@ -248,7 +255,8 @@ void Forwarder::launch_one(const Payment& payment, Route route) {
                                    : acquirer::payment_request(payment, books_.settings().merchant, books_.now());
     request.route = route;
     request.timeout = std::chrono::milliseconds(books_.policy().online_timeout_ms);
-    books_.ports().host.send(std::move(request), [this, flight](const hal::HostOutcome& outcome) { on_outcome(flight, outcome); });
+    books_.ports().host.send(std::move(request),
+                             [this, flight](const hal::HostOutcome& outcome) { on_outcome(flight, outcome); });
   });
 }
 
@@ -263,7 +271,8 @@ void Forwarder::launch_batch(std::vector<Payment> payments, Route route) {
     hal::HostRequest request = acquirer::batch_request(payments, books_.settings().merchant, books_.now());
     request.route = route;
     request.timeout = std::chrono::milliseconds(books_.policy().online_timeout_ms);
-    books_.ports().host.send(std::move(request), [this, flight](const hal::HostOutcome& outcome) { on_outcome(flight, outcome); });
+    books_.ports().host.send(std::move(request),
+                             [this, flight](const hal::HostOutcome& outcome) { on_outcome(flight, outcome); });
   });
 }
 
@@ -276,7 +285,8 @@ void Forwarder::on_outcome(std::uint64_t flight_id, const hal::HostOutcome& outc
   if (flight.batch) {
     answers = acquirer::read_batch_answer(outcome, flight.ids, books_.now());
     const auto* reply = std::get_if<hal::HostReply>(&outcome);
-    if (reply != nullptr && reply->status >= 400 && reply->status < 500 && std::holds_alternative<Rejected>(answers.front())) {
+    if (reply != nullptr && reply->status >= 400 && reply->status < 500 &&
+        std::holds_alternative<Rejected>(answers.front())) {
       // The batch itself was refused, none of its payments was judged: they go one by one.
       singly_.insert(flight.ids.begin(), flight.ids.end());
       std::ranges::fill(answers, Answer(TryAgain{std::chrono::milliseconds(0)}));
@@ -299,12 +309,13 @@ void Forwarder::judge_route(Route route, const Answer& answer) {
   if (std::holds_alternative<NotAnAnswer>(answer)) network_.suspect(route, false);
 }
 
-// What a batch brought no outcome for goes alone the next time, so that neither a payment that the acquirer chokes on nor
-// an answer too long for the line holds up the others for ever.
+// What a batch brought no outcome for goes alone the next time, so that neither a payment that the acquirer chokes on
+// nor an answer too long for the line holds up the others for ever.
 void Forwarder::go_singly(const std::string& id, const Answer& answer) {
   const auto* again = std::get_if<TryAgain>(&answer);
   const bool chokes = again != nullptr && !again->retry_after;
-  if (chokes || std::holds_alternative<NotAnAnswer>(answer) || std::holds_alternative<NoAnswer>(answer)) singly_.insert(id);
+  if (chokes || std::holds_alternative<NotAnAnswer>(answer) || std::holds_alternative<NoAnswer>(answer))
+    singly_.insert(id);
 }
 
 // 401 or 403: nothing of any payment changes; forwarding stops for a while and says so.

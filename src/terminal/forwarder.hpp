@@ -1,6 +1,7 @@
-// Sends what was stored: reversals first, then nearest deadline first, many at once, each payment once. Every attempt is
-// on disk before its first byte leaves; an attempt without an answer is made again under the same id. One payment that
-// fails waits by itself (backoff) and holds up nobody. New sales go on meanwhile: a pump does a bounded piece of work.
+// Sends what was stored: reversals first, then nearest deadline first, many at once, each payment once. Every attempt
+// is on disk before its first byte leaves; an attempt without an answer is made again under the same id. One payment
+// that fails waits by itself (backoff) and holds up nobody. New sales go on meanwhile: a pump does a bounded piece of
+// work.
 #pragma once
 
 #include <functional>
@@ -19,7 +20,7 @@ namespace nightdrop::terminal {
 class Forwarder {
  public:
   static constexpr std::int64_t suspended_retry_ms = 5 * 60 * 1000;  // after 401 or 403
-  static constexpr std::int64_t stall_ms = 1'000;                // after a write that failed
+  static constexpr std::int64_t stall_ms = 1'000;                    // after a write that failed
   static constexpr std::size_t report_payments_max = 100;            // objects in one sync report
   static constexpr std::int64_t release_pause_ms = 1'000;  // paths that come and go end the backoffs no oftener
 
@@ -28,8 +29,8 @@ class Forwarder {
 
   // Does what is to be done now; cheap when there is nothing.
   void pump();
-  void path_returned();   // every backoff ends at once, or a moment after the last time
-  void forward_now();     // a person asked: ends a suspension too
+  void path_returned();  // every backoff ends at once, or a moment after the last time
+  void forward_now();    // a person asked: ends a suspension too
   void resume() { suspended_until_ms_ = 0; }
   // Expires what passed its deadline unsent and warns at half the window. Called now and then.
   void watch_deadlines();
@@ -85,13 +86,13 @@ class Forwarder {
   std::uint64_t next_flight_{1};
   std::optional<hal::SyncRun> sync_;
   std::int64_t suspended_until_ms_{0};
-  std::int64_t stalled_until_ms_{0};    // the disk said no: not again before
-  bool release_due_{false};             // a path returned, and the backoffs have not been ended yet
+  std::int64_t stalled_until_ms_{0};  // the disk said no: not again before
+  bool release_due_{false};           // a path returned, and the backoffs have not been ended yet
   std::int64_t release_from_ms_{0};
-  std::optional<UtcMs> next_due_;       // engine time
-  std::int64_t deadlines_at_ms_{0};     // monotonic
+  std::optional<UtcMs> next_due_;    // engine time
+  std::int64_t deadlines_at_ms_{0};  // monotonic
   bool waits_{false};
-  bool behind_reversals_{false};        // payments wait for a reversal's first attempt
+  bool behind_reversals_{false};  // payments wait for a reversal's first attempt
   bool deadline_told_{false};
 };
 

@@ -14,7 +14,8 @@ Checkout::Checkout(Books& books, Network& network, Managers& managers)
 Checkout::Intent* Checkout::intent_of(const std::string& id) {
   if (const auto found = intents_.find(id); found != intents_.end()) {
     // An attempt that nobody attends is the queue's: its row may have moved on.
-    const bool attended = !found->second.on_disk || found->second.payment.status != Status::Processing || online_.contains(id);
+    const bool attended =
+        !found->second.on_disk || found->second.payment.status != Status::Processing || online_.contains(id);
     if (attended) return &found->second;
     intents_.erase(found);
   }
@@ -23,7 +24,8 @@ Checkout::Intent* Checkout::intent_of(const std::string& id) {
   if (!row || !*row) return nullptr;
   if ((*row)->status != Status::RequiresPaymentMethod && (*row)->status != Status::Processing) return nullptr;
   // What the card showed is gone, but for what was decided by it while it was there.
-  Intent intent{.payment = **row, .facts = {.offline_pin_verified = (*row)->may_store}, .order = next_order_++, .on_disk = true};
+  Intent intent{
+      .payment = **row, .facts = {.offline_pin_verified = (*row)->may_store}, .order = next_order_++, .on_disk = true};
   return &intents_.emplace(id, std::move(intent)).first->second;
 }
 
@@ -64,7 +66,8 @@ PosResult<Payment> Checkout::same_reference(const IntentParams& params, const Pa
                     existing.on_network_loss == params.on_network_loss &&
                     existing.max_offline_amount == params.max_offline_amount;
   if (same) return existing;
-  return refuse(PosCode::MerchantReferenceConflict, "Another payment with other parameters has this merchant_reference.", existing);
+  return refuse(PosCode::MerchantReferenceConflict,
+                "Another payment with other parameters has this merchant_reference.", existing);
 }
 
 void Checkout::make_room() {
@@ -88,7 +91,8 @@ PosResult<Payment> Checkout::create(const IntentParams& params) {
   intent.order = next_order_++;
   Payment& payment = intent.payment;
   payment.id = books_.new_payment_id();
-  if (books_.entropy_failed()) return refuse(PosCode::StoreUnavailable, "The reader's random source failed; try again.");
+  if (books_.entropy_failed())
+    return refuse(PosCode::StoreUnavailable, "The reader's random source failed; try again.");
   payment.kind = params.kind;
   payment.amount = params.amount;
   payment.tip = params.tip;
@@ -114,7 +118,8 @@ void Checkout::approve(const std::string& id, const std::string& approver, Secre
   const Intent* intent = intent_of(id);
   if (intent == nullptr) return books_.reply<Payment>(reply, std::unexpected(missing(id)));
   if (!engine::next(intent->payment.status, Event::ManagerApproved)) {
-    return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState, "The payment's status allows no approval.", intent->payment));
+    return books_.reply<Payment>(
+        reply, refuse(PosCode::UnexpectedState, "The payment's status allows no approval.", intent->payment));
   }
   managers_.check(approver, std::move(pin), [this, id, approver, reply](const PosResult<void>& checked) {
     Intent* now = intent_of(id);
@@ -125,7 +130,8 @@ void Checkout::approve(const std::string& id, const std::string& approver, Secre
       return books_.reply<Payment>(reply, std::unexpected(std::move(error)));
     }
     if (!engine::next(now->payment.status, Event::ManagerApproved)) {
-      return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState, "The payment's status allows no approval.", now->payment));
+      return books_.reply<Payment>(
+          reply, refuse(PosCode::UnexpectedState, "The payment's status allows no approval.", now->payment));
     }
     const bool waited_for_it = now->payment.status == Status::RequiresApproval;
     const auto approved = books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
@@ -151,13 +157,15 @@ void Checkout::adjust(const std::string& id, std::int64_t tip, Reply<Payment> re
     if (!row) return std::unexpected(row.error());
     if (!*row) {
       if (const auto intent = find(id)) {
-        return PosResult<Payment>(refuse(PosCode::UnexpectedState, "Only a stored payment's tip can be adjusted.", *intent));
+        return PosResult<Payment>(
+            refuse(PosCode::UnexpectedState, "Only a stored payment's tip can be adjusted.", *intent));
       }
       return PosResult<Payment>(std::unexpected(missing(id)));
     }
     Payment& payment = **row;
     if (payment.status != Status::Stored || payment.sent || payment.kind == ObjectKind::Refund) {
-      return PosResult<Payment>(refuse(PosCode::UnexpectedState, "Only a stored payment that was never sent can be adjusted.", payment));
+      return PosResult<Payment>(
+          refuse(PosCode::UnexpectedState, "Only a stored payment that was never sent can be adjusted.", payment));
     }
     const auto before = books_.exposure(payment);
     if (!before) return std::unexpected(before.error());
@@ -165,7 +173,8 @@ void Checkout::adjust(const std::string& id, std::int64_t tip, Reply<Payment> re
     adjusted.tip = tip;
     adjusted.amount = payment.amount - payment.tip + tip;
     if (adjusted.amount > amount_max) {
-      return PosResult<Payment>(std::unexpected(PosError{.code = PosCode::InvalidParams, .message = "The amount would be too large.", .field = "amount_details"}));
+      return PosResult<Payment>(std::unexpected(PosError{
+          .code = PosCode::InvalidParams, .message = "The amount would be too large.", .field = "amount_details"}));
     }
     if (adjusted.amount > payment.amount) {
       // A smaller amount breaks no cap; a larger one is decided as if it were new.
@@ -178,8 +187,10 @@ void Checkout::adjust(const std::string& id, std::int64_t tip, Reply<Payment> re
         return PosResult<Payment>(refuse(no->code, no->message, payment));
       }
       const auto& limits = books_.policy().currencies.at(adjusted.currency);
-      if (limits.approval_threshold && adjusted.amount > *limits.approval_threshold && adjusted.approved_up_to < adjusted.amount) {
-        return PosResult<Payment>(refuse(PosCode::ApprovalRequired, "With this tip the amount needs a manager's approval.", payment));
+      if (limits.approval_threshold && adjusted.amount > *limits.approval_threshold &&
+          adjusted.approved_up_to < adjusted.amount) {
+        return PosResult<Payment>(
+            refuse(PosCode::ApprovalRequired, "With this tip the amount needs a manager's approval.", payment));
       }
     }
     ND_TRY(books_.record(adjusted));
@@ -234,7 +245,8 @@ void Checkout::cancel_on_disk(const std::string& id, CancelReason reason, const 
     }
     Payment payment = **row;
     if (payment.status == Status::Canceled) return PosResult<Payment>(payment);
-    const bool void_it = engine::next(payment.status, Event::Voided).has_value() && (!payment.sent || payment.status == Status::Expired);
+    const bool void_it =
+        engine::next(payment.status, Event::Voided).has_value() && (!payment.sent || payment.status == Status::Expired);
     if (void_it) {
       // It was sent once and the acquirer denied having it; should it turn up there after all, it is undone.
       if (payment.sent) ND_TRY(books_.ports().store.put_reversal({payment.id, ReversalReason::Canceled, books_.now()}));
@@ -245,7 +257,8 @@ void Checkout::cancel_on_disk(const std::string& id, CancelReason reason, const 
       return PosResult<Payment>(payment);
     }
     if (!engine::is_at_risk(payment.status)) {
-      return PosResult<Payment>(refuse(PosCode::UnexpectedState, "The payment's status does not allow canceling it.", payment));
+      return PosResult<Payment>(
+          refuse(PosCode::UnexpectedState, "The payment's status does not allow canceling it.", payment));
     }
     payment.cancel_requested = reason;
     const bool in_flight = payment.last_attempt_outcome == AttemptOutcome::InFlight;
@@ -255,7 +268,8 @@ void Checkout::cancel_on_disk(const std::string& id, CancelReason reason, const 
       ND_TRY(books_.ports().store.put_reversal({payment.id, ReversalReason::Canceled, books_.now()}));
     }
     ND_TRY(books_.save(payment));
-    ND_TRY(books_.journal("audit.cancel_requested", std::move(Json::object().set("id", id).set("in_flight", in_flight))));
+    ND_TRY(
+        books_.journal("audit.cancel_requested", std::move(Json::object().set("id", id).set("in_flight", in_flight))));
     return PosResult<Payment>(payment);
   });
   if (canceled) {
@@ -279,22 +293,28 @@ void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment
     if (!params.payment_intent.empty()) {
       const auto row = books_.ports().store.find(params.payment_intent);
       if (!row) return books_.reply<Payment>(reply, std::unexpected(store_error(row.error())));
-      if (!*row) return books_.reply<Payment>(reply, refuse(PosCode::UnknownPaymentIntent, "There is no such payment on this reader."));
+      if (!*row)
+        return books_.reply<Payment>(reply,
+                                     refuse(PosCode::UnknownPaymentIntent, "There is no such payment on this reader."));
       original = **row;
-      const bool refundable = original->kind == ObjectKind::PaymentIntent && !original->cancel_requested &&
-                              (original->status == Status::Succeeded ||
-                               (engine::is_at_risk(original->status) && wanted.offline_behavior != OfflineBehavior::RequireOnline));
+      const bool refundable =
+          original->kind == ObjectKind::PaymentIntent && !original->cancel_requested &&
+          (original->status == Status::Succeeded ||
+           (engine::is_at_risk(original->status) && wanted.offline_behavior != OfflineBehavior::RequireOnline));
       if (!refundable) {
-        return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState, "This payment cannot be refunded.", original));
+        return books_.reply<Payment>(reply,
+                                     refuse(PosCode::UnexpectedState, "This payment cannot be refunded.", original));
       }
       wanted.currency = original->currency;
     }
     if (const auto existing = books_.ports().store.find_by_reference(wanted.merchant_reference);
         existing && *existing && (*existing)->status != Status::RequiresPaymentMethod) {
-      const bool same = (*existing)->kind == ObjectKind::Refund && (*existing)->original_payment == params.payment_intent &&
+      const bool same = (*existing)->kind == ObjectKind::Refund &&
+                        (*existing)->original_payment == params.payment_intent &&
                         (wanted.amount == 0 || (*existing)->amount == wanted.amount);
       if (same) return books_.reply<Payment>(reply, PosResult<Payment>(**existing));
-      return books_.reply<Payment>(reply, refuse(PosCode::MerchantReferenceConflict, "Another payment has this merchant_reference.", **existing));
+      return books_.reply<Payment>(reply, refuse(PosCode::MerchantReferenceConflict,
+                                                 "Another payment has this merchant_reference.", **existing));
     }
     if (original) {
       const std::int64_t total = original->authorization ? original->authorization->approved_amount : original->amount;
@@ -308,13 +328,18 @@ void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment
       const std::int64_t left = total - original->refunded_amount - waiting;
       if (wanted.amount == 0) wanted.amount = left;
       if (wanted.amount > left || left <= 0) {
-        return books_.reply<Payment>(reply, std::unexpected(PosError{.code = PosCode::InvalidParams, .message = "More than is left of the payment cannot be refunded.", .field = "amount", .payment = original}));
+        return books_.reply<Payment>(
+            reply, std::unexpected(PosError{.code = PosCode::InvalidParams,
+                                            .message = "More than is left of the payment cannot be refunded.",
+                                            .field = "amount",
+                                            .payment = original}));
       }
     }
     const auto made = create(wanted);
     if (!made || made->status != Status::RequiresPaymentMethod) return books_.reply<Payment>(reply, made);
     if (interaction_ && interaction_->id == made->id) {
-      return books_.reply<Payment>(reply, refuse(PosCode::ReaderBusy, "The reader is waiting for this refund's card.", *made));
+      return books_.reply<Payment>(reply,
+                                   refuse(PosCode::ReaderBusy, "The reader is waiting for this refund's card.", *made));
     }
     Intent& intent = *intent_of(made->id);
     intent.payment.approver = params.approver;
@@ -342,7 +367,10 @@ void Checkout::forget_undurable() {
   std::erase_if(online_, [this](const auto& entry) {
     const auto row = books_.ports().store.find(entry.first);
     if (!row || !*row || (*row)->status != Status::Processing) return true;
-    intents_.emplace(entry.first, Intent{.payment = **row, .facts = {.offline_pin_verified = (*row)->may_store}, .order = next_order_++, .on_disk = true});
+    intents_.emplace(entry.first, Intent{.payment = **row,
+                                         .facts = {.offline_pin_verified = (*row)->may_store},
+                                         .order = next_order_++,
+                                         .on_disk = true});
     return false;
   });
   recover_at_ms_ = books_.mono_ms() + recover_pause_ms;

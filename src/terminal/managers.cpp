@@ -36,12 +36,14 @@ void Managers::check(const std::string& approver, SecretBytes pin, std::function
   const auto& approvers = books_.policy().approvers;
   const auto found = std::ranges::find(approvers, approver, &Approver::id);
   if (found == approvers.end()) {
-    PosError error{.code = PosCode::ApproverInvalid, .message = "The policy names no such approver.", .field = "approver"};
+    PosError error{
+        .code = PosCode::ApproverInvalid, .message = "The policy names no such approver.", .field = "approver"};
     done(std::unexpected(std::move(error)));
     return;
   }
   if (!checking_.insert(approver).second) {
-    done(std::unexpected(PosError{.code = PosCode::ReaderBusy, .message = "A PIN of this approver is being checked already."}));
+    done(std::unexpected(
+        PosError{.code = PosCode::ReaderBusy, .message = "A PIN of this approver is being checked already."}));
     return;
   }
   if (const auto counted = count_guess(approver); !counted) {

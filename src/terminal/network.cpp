@@ -38,7 +38,8 @@ void Network::link_changed(const hal::LinkState& state) {
   if (was_up == state.up) return;
   if (!state.up) books_.ports().host.drop_route(state.route);
   (void)books_.write([&] {
-    return books_.journal("link.changed", link_event(state.route, state.up ? "up" : "down", state.up ? "link_up" : "link_lost"));
+    return books_.journal("link.changed",
+                          link_event(state.route, state.up ? "up" : "down", state.up ? "link_up" : "link_lost"));
   });
   tick(waits_);
   settle();
@@ -98,7 +99,8 @@ void Network::tell_quality(Route route, links::Quality before) {
   if (after == before || (after != links::Quality::Good && before != links::Quality::Good)) return;
   const bool good = after == links::Quality::Good;
   (void)books_.write([&] {
-    return books_.journal("link.changed", link_event(route, good ? "good" : "bad", good ? "acquirer_answered" : "no_answer"));
+    return books_.journal("link.changed",
+                          link_event(route, good ? "good" : "bad", good ? "acquirer_answered" : "no_answer"));
   });
 }
 

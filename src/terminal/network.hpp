@@ -1,5 +1,5 @@
-// The path to the acquirer: link changes and probes in, "online by this route" out. A probe is GET /v1/capabilities; its
-// answer also brings the acquirer's clock and what it can do.
+// The path to the acquirer: link changes and probes in, "online by this route" out. A probe is GET /v1/capabilities;
+// its answer also brings the acquirer's clock and what it can do.
 #pragma once
 
 #include <functional>
@@ -30,9 +30,9 @@ class Network {
   bool undecided() const { return !chooser_.good() && chooser_.probing(); }
   std::size_t batch() const { return capabilities_.batch; }
 
-  void refresh();                            // somebody is about to pay: ask bad routes again now
-  void suspect(Route route, bool dead);      // a request told something about its route
-  void tick(bool something_waits);           // sends probes that are due
+  void refresh();                        // somebody is about to pay: ask bad routes again now
+  void suspect(Route route, bool dead);  // a request told something about its route
+  void tick(bool something_waits);       // sends probes that are due
   std::optional<std::int64_t> next_tick_ms(bool something_waits) const;  // monotonic
 
  private:

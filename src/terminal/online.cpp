@@ -8,7 +8,8 @@
 namespace nightdrop::terminal {
 namespace {
 using engine::Event;
-// The daemon gives up a little after the request's own timeout, so that the request's answer decides where there is one.
+// The daemon gives up a little after the request's own timeout, so that the request's answer decides where there is
+// one.
 constexpr std::int64_t grace_ms = 500;
 }  // namespace
 
@@ -56,8 +57,9 @@ void Checkout::send_attempt(const std::string& id, bool inquiry) {
   const auto attempt = online_.find(id);
   const auto intent = intents_.find(id);
   if (attempt == online_.end() || intent == intents_.end()) return;
-  hal::HostRequest request = inquiry ? acquirer::inquiry_request(intent->second.payment, books_.settings().merchant)
-                                     : acquirer::payment_request(intent->second.payment, books_.settings().merchant, books_.now());
+  hal::HostRequest request =
+      inquiry ? acquirer::inquiry_request(intent->second.payment, books_.settings().merchant)
+              : acquirer::payment_request(intent->second.payment, books_.settings().merchant, books_.now());
   request.route = attempt->second.route;
   request.timeout = std::chrono::milliseconds(books_.policy().online_timeout_ms);
   books_.ports().host.send(std::move(request), [this, id, inquiry](const hal::HostOutcome& outcome) {
@@ -68,20 +70,24 @@ void Checkout::send_attempt(const std::string& id, bool inquiry) {
 void Checkout::on_online_outcome(const std::string& id, bool inquiry, const hal::HostOutcome& outcome) {
   const auto attempt = online_.find(id);
   Intent* intent = intent_of(id);
-  if (attempt == online_.end() || intent == nullptr) return;  // given up already: the queue asks again under the same id
+  if (attempt == online_.end() || intent == nullptr)
+    return;  // given up already: the queue asks again under the same id
   const Answer answer = acquirer::read_payment_answer(outcome, id, inquiry, books_.now());
   if (const auto* pending = std::get_if<Pending>(&answer)) {
-    attempt->second.ask_at_ms = books_.mono_ms() + pending->retry_after.value_or(std::chrono::milliseconds(500)).count();
+    attempt->second.ask_at_ms =
+        books_.mono_ms() + pending->retry_after.value_or(std::chrono::milliseconds(500)).count();
     return;
   }
   if (std::holds_alternative<NeverSent>(answer)) network_.suspect(attempt->second.route, true);
   if (const auto* none = std::get_if<NoAnswer>(&answer)) network_.suspect(attempt->second.route, none->timed_out);
   if (std::holds_alternative<NotAnAnswer>(answer)) network_.suspect(attempt->second.route, false);
 
-  const bool known_not_sent = !inquiry && (std::holds_alternative<NeverSent>(answer) || std::holds_alternative<NotAuthorized>(answer));
+  const bool known_not_sent =
+      !inquiry && (std::holds_alternative<NeverSent>(answer) || std::holds_alternative<NotAuthorized>(answer));
   const bool no_outcome = std::holds_alternative<NoAnswer>(answer) || std::holds_alternative<NotAnAnswer>(answer) ||
                           std::holds_alternative<TryAgain>(answer) || std::holds_alternative<NeverReceived>(answer);
-  if (known_not_sent || no_outcome || (inquiry && !std::holds_alternative<Approved>(answer) && !std::holds_alternative<DeclinedAnswer>(answer))) {
+  if (known_not_sent || no_outcome ||
+      (inquiry && !std::holds_alternative<Approved>(answer) && !std::holds_alternative<DeclinedAnswer>(answer))) {
     return network_lost(*intent, known_not_sent);
   }
   settle_online(*intent, answer);
@@ -91,9 +97,11 @@ void Checkout::settle_online(Intent& intent, const Answer& answer) {
   const std::string id = intent.payment.id;
   auto settled = books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
     ND_TRY(follow_row(intent.payment));
-    engine::Settlement settlement = engine::settle(intent.payment, answer, books_.policy(), books_.now(), books_.random());
+    engine::Settlement settlement =
+        engine::settle(intent.payment, answer, books_.policy(), books_.now(), books_.random());
     Payment& payment = settlement.payment;
-    if (settlement.reversal) ND_TRY(books_.ports().store.put_reversal({payment.id, *settlement.reversal, books_.now()}));
+    if (settlement.reversal)
+      ND_TRY(books_.ports().store.put_reversal({payment.id, *settlement.reversal, books_.now()}));
     // The person at the counter hears of it now.
     if (payment.status == Status::Declined) payment.acknowledged = true;
     if (settlement.answered) {
@@ -104,7 +112,8 @@ void Checkout::settle_online(Intent& intent, const Answer& answer) {
     return PosResult<Payment>(payment);
   });
   if (settled) {
-    books_.ports().indicator.show(settled->status == Status::Succeeded ? hal::Indication::Approved : hal::Indication::Refused);
+    books_.ports().indicator.show(settled->status == Status::Succeeded ? hal::Indication::Approved
+                                                                       : hal::Indication::Refused);
   }
   end_online(id, std::move(settled));
 }
@@ -122,7 +131,8 @@ Result<void> Checkout::follow_row(Payment& payment) {
 // The call is over; the row goes on by itself where it must.
 void Checkout::end_online(const std::string& id, PosResult<Payment> result) {
   const auto attempt = online_.find(id);
-  const Reply<Payment> reply = attempt == online_.end() ? Reply<Payment>([](const PosResult<Payment>&) {}) : attempt->second.reply;
+  const Reply<Payment> reply =
+      attempt == online_.end() ? Reply<Payment>([](const PosResult<Payment>&) {}) : attempt->second.reply;
   if (attempt != online_.end()) online_.erase(attempt);
   const bool unwritten = !result && !result.error().payment;
   if (unwritten) recover_at_ms_ = books_.mono_ms() + recover_pause_ms;  // the row still says "under way"
@@ -150,22 +160,28 @@ void Checkout::network_lost(Intent& intent, bool known_not_sent) {
     if (payment.cancel_requested) return reverse_unknown(payment, *payment.cancel_requested);
     if (!require && payment.on_network_loss == OnNetworkLoss::Ask) {
       ND_TRY(books_.save(payment));
-      return PosResult<Payment>(refuse(PosCode::NetworkLost, "The network was lost; resolve_network_loss decides what becomes of the payment.", payment));
+      return PosResult<Payment>(
+          refuse(PosCode::NetworkLost,
+                 "The network was lost; resolve_network_loss decides what becomes of the payment.", payment));
     }
     if (!require && payment.on_network_loss == OnNetworkLoss::Store) {
       auto stored = try_store(intent, true, known_not_sent);
       if (!stored || *stored) return stored;
-      if (known_not_sent) return take_back(intent, stored->error().code, "The network was lost and the payment may not be stored.");
+      if (known_not_sent)
+        return take_back(intent, stored->error().code, "The network was lost and the payment may not be stored.");
     }
     if (known_not_sent) {
-      return take_back(intent, require ? PosCode::NetworkRequired : PosCode::NetworkLost, "The network was lost before the payment was sent.");
+      return take_back(intent, require ? PosCode::NetworkRequired : PosCode::NetworkLost,
+                       "The network was lost before the payment was sent.");
     }
     auto reversed = reverse_unknown(payment, CancelReason::Reversed);
     if (!reversed || !*reversed) return reversed;
-    return PosResult<Payment>(refuse(PosCode::NetworkLost, "The network was lost; the payment is reversed.", **reversed));
+    return PosResult<Payment>(
+        refuse(PosCode::NetworkLost, "The network was lost; the payment is reversed.", **reversed));
   });
   if (result && result->status == Status::Stored) after_stored(id);
-  if (!result && result.error().payment && result.error().payment->status != Status::Processing) intent.payment = *result.error().payment;
+  if (!result && result.error().payment && result.error().payment->status != Status::Processing)
+    intent.payment = *result.error().payment;
   end_online(id, std::move(result));
 }
 
@@ -204,7 +220,8 @@ void Checkout::resolve_network_loss(const std::string& id, bool store, Reply<Pay
   Intent* intent = intent_of(id);
   if (intent == nullptr) return books_.reply<Payment>(reply, std::unexpected(missing(id)));
   if (intent->payment.status != Status::Processing || online_.contains(id)) {
-    return books_.reply<Payment>(reply, refuse(PosCode::UnexpectedState, "There is no network loss to resolve.", intent->payment));
+    return books_.reply<Payment>(
+        reply, refuse(PosCode::UnexpectedState, "There is no network loss to resolve.", intent->payment));
   }
   // Decided as if the network had been lost just now.
   intent->payment.on_network_loss = store && intent->payment.may_store ? OnNetworkLoss::Store : OnNetworkLoss::Fail;
@@ -222,7 +239,8 @@ Result<void> Checkout::recover() {
     if (online_.contains(row.id)) continue;
     Intent* intent = intent_of(row.id);
     if (intent == nullptr) continue;
-    const bool asked = row.on_network_loss == OnNetworkLoss::Ask && row.offline_behavior != OfflineBehavior::RequireOnline;
+    const bool asked =
+        row.on_network_loss == OnNetworkLoss::Ask && row.offline_behavior != OfflineBehavior::RequireOnline;
     const bool in_flight = row.last_attempt_outcome == AttemptOutcome::InFlight;
     if (row.cancel_requested && !in_flight) continue;  // its reversal ends it
     if (asked && !in_flight) continue;                 // still waits for the POS

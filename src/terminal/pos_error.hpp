@@ -27,7 +27,8 @@ using PosResult = std::expected<T, PosError>;
 template <class T>
 using Reply = std::function<void(PosResult<T>)>;
 
-inline std::unexpected<PosError> refuse(PosCode code, std::string message, std::optional<Payment> payment = std::nullopt) {
+inline std::unexpected<PosError> refuse(PosCode code, std::string message,
+                                        std::optional<Payment> payment = std::nullopt) {
   return std::unexpected(PosError{.code = code, .message = std::move(message), .payment = std::move(payment)});
 }
 
@@ -36,7 +37,8 @@ inline PosError store_error(const Error& error) {
   if (error.code == Errc::DiskFull) {
     return {.code = PosCode::StoreFull, .message = "The disk is full; new payments are refused, forwarding goes on."};
   }
-  return {.code = PosCode::StoreUnavailable, .message = "The payment store cannot be written now; retrieve the payment before trying again."};
+  return {.code = PosCode::StoreUnavailable,
+          .message = "The payment store cannot be written now; retrieve the payment before trying again."};
 }
 
 }  // namespace nightdrop::terminal

@@ -44,7 +44,8 @@ void Forwarder::send_reversal(const hal::Reversal& reversal, Route route) {
       reversing_.erase(attempt.payment_id);
       return;
     }
-    hal::HostRequest request = acquirer::reversal_request(attempt.payment_id, attempt.reason, books_.settings().merchant);
+    hal::HostRequest request =
+        acquirer::reversal_request(attempt.payment_id, attempt.reason, books_.settings().merchant);
     request.route = route;
     request.timeout = std::chrono::milliseconds(books_.policy().online_timeout_ms);
     books_.ports().host.send(std::move(request), [this, attempt, route](const hal::HostOutcome& outcome) {
@@ -63,7 +64,8 @@ void Forwarder::on_reversal_outcome(const hal::Reversal& reversal, Route route, 
   } else {
     hal::Reversal again = reversal;
     auto delay = engine::backoff(reversal.attempts, books_.random());
-    if (const auto* later = std::get_if<TryAgain>(&answer); later != nullptr && later->retry_after) delay = *later->retry_after;
+    if (const auto* later = std::get_if<TryAgain>(&answer); later != nullptr && later->retry_after)
+      delay = *later->retry_after;
     again.not_before = books_.now() + delay.count();
     (void)books_.write([&]() -> Result<void> {
       ND_TRY(books_.ports().store.put_reversal(again));
@@ -82,7 +84,8 @@ void Forwarder::finish_reversed(const std::string& id, bool done) {
       (*reversal)->done = true;
       ND_TRY(books_.ports().store.put_reversal(**reversal));
     }
-    ND_TRY(books_.journal(done ? "audit.reversed" : "audit.reversal_rejected", std::move(Json::object().set("id", id))));
+    ND_TRY(
+        books_.journal(done ? "audit.reversed" : "audit.reversal_rejected", std::move(Json::object().set("id", id))));
     auto row = books_.ports().store.find(id);
     if (!row) return std::unexpected(row.error());
     if (!*row) return {};
@@ -94,7 +97,8 @@ void Forwarder::finish_reversed(const std::string& id, bool done) {
     } else {
       settled.payment = **row;
       if (settled.payment.status == Status::Stored) engine::apply(settled.payment, Event::Forward);
-      settled = engine::settle(settled.payment, Rejected{0, std::string(engine::reversal_rejected)}, books_.policy(), books_.now(), 0);
+      settled = engine::settle(settled.payment, Rejected{0, std::string(engine::reversal_rejected)}, books_.policy(),
+                               books_.now(), 0);
     }
     return books_.record(settled.payment);
   });

@@ -6,11 +6,11 @@
 
 namespace nightdrop::terminal {
 namespace {
-constexpr std::int64_t tidy_after_ms = 250;          // erased card data leaves the write-ahead log this soon
+constexpr std::int64_t tidy_after_ms = 250;  // erased card data leaves the write-ahead log this soon
 constexpr std::int64_t prune_first_ms = 60'000;
 constexpr std::int64_t prune_every_ms = 3'600'000;
-constexpr int turns_max = 100;                       // an end_turn()
-constexpr std::size_t prune_rows = 200;              // a turn
+constexpr int turns_max = 100;           // an end_turn()
+constexpr std::size_t prune_rows = 200;  // a turn
 
 const char* status_word(links::NetworkStatus status) {
   switch (status) {
@@ -77,11 +77,15 @@ void Terminal::tick() {
   const std::int64_t now = books_.mono_ms();
   const auto health = books_.ports().store.health();
   if (health.degraded && !degraded_told_) {
-    degraded_told_ = books_.write([&] {
-      Json data = Json::object();
-      data.set("carried_over", health.carried_over).set("lost", health.lost).set("set_aside", health.set_aside_path);
-      return books_.journal("store.degraded", std::move(data));
-    }).has_value();
+    degraded_told_ = books_
+                         .write([&] {
+                           Json data = Json::object();
+                           data.set("carried_over", health.carried_over)
+                               .set("lost", health.lost)
+                               .set("set_aside", health.set_aside_path);
+                           return books_.journal("store.degraded", std::move(data));
+                         })
+                         .has_value();
   }
   checkout_.tick();
   if (const auto at = forwarder_.next_tick_ms(); at && *at <= now) {
@@ -119,7 +123,9 @@ std::optional<std::int64_t> Terminal::next_tick_ms() const {
   return next;
 }
 
-bool Terminal::time_matters() const { return forwarder_.something_waits() || !books_.clock_trusted(); }
+bool Terminal::time_matters() const {
+  return forwarder_.something_waits() || !books_.clock_trusted();
+}
 
 void Terminal::tell_status() {
   (void)books_.write([&]() -> Result<void> {
@@ -135,15 +141,21 @@ PosResult<Payment> Terminal::retrieve(const std::string& id) {
   if (auto intent = checkout_.find(id); intent && intent->id == id) return *intent;
   auto row = books_.ports().store.find(id);
   if (!row) return std::unexpected(store_error(row.error()));
-  if (!*row) return std::unexpected(PosError{.code = PosCode::UnknownPaymentIntent, .message = "There is no such payment on this reader.", .field = "id"});
+  if (!*row)
+    return std::unexpected(PosError{
+        .code = PosCode::UnknownPaymentIntent, .message = "There is no such payment on this reader.", .field = "id"});
   return std::move(**row);
 }
 
 PosResult<Payment> Terminal::retrieve_by_reference(const std::string& merchant_reference) {
-  if (auto intent = checkout_.find(merchant_reference); intent && intent->merchant_reference == merchant_reference) return *intent;
+  if (auto intent = checkout_.find(merchant_reference); intent && intent->merchant_reference == merchant_reference)
+    return *intent;
   auto row = books_.ports().store.find_by_reference(merchant_reference);
   if (!row) return std::unexpected(store_error(row.error()));
-  if (!*row) return std::unexpected(PosError{.code = PosCode::UnknownPaymentIntent, .message = "There is no such payment on this reader.", .field = "merchant_reference"});
+  if (!*row)
+    return std::unexpected(PosError{.code = PosCode::UnknownPaymentIntent,
+                                    .message = "There is no such payment on this reader.",
+                                    .field = "merchant_reference"});
   return std::move(**row);
 }
 
@@ -153,7 +165,9 @@ PosResult<Terminal::Page> Terminal::page(const hal::ListQuery& query) {
   if (!query.starting_after.empty()) {
     const auto row = books_.ports().store.find(query.starting_after);
     if (!row) return std::unexpected(store_error(row.error()));
-    if (!*row) return std::unexpected(PosError{.code = PosCode::InvalidParams, .message = "starting_after names no payment.", .field = "starting_after"});
+    if (!*row)
+      return std::unexpected(PosError{
+          .code = PosCode::InvalidParams, .message = "starting_after names no payment.", .field = "starting_after"});
   }
   auto rows = books_.ports().store.list(one_more);
   if (!rows) return std::unexpected(store_error(rows.error()));
@@ -165,7 +179,8 @@ PosResult<Terminal::Page> Terminal::page(const hal::ListQuery& query) {
   return page;
 }
 
-PosResult<Terminal::Page> Terminal::list(std::optional<Status> status, std::size_t limit, const std::string& starting_after) {
+PosResult<Terminal::Page> Terminal::list(std::optional<Status> status, std::size_t limit,
+                                         const std::string& starting_after) {
   // Intents that live in memory are the newest; a page that begins after one of them goes on behind it.
   Page page;
   std::vector<Payment> memory = checkout_.in_memory();
@@ -196,7 +211,8 @@ PosResult<Terminal::Page> Terminal::list(std::optional<Status> status, std::size
   return page;
 }
 
-PosResult<Terminal::Page> Terminal::list_declines(std::optional<bool> acknowledged, std::size_t limit, const std::string& starting_after) {
+PosResult<Terminal::Page> Terminal::list_declines(std::optional<bool> acknowledged, std::size_t limit,
+                                                  const std::string& starting_after) {
   hal::ListQuery query;
   query.reportable = true;
   query.acknowledged = acknowledged;
@@ -209,9 +225,13 @@ PosResult<Payment> Terminal::acknowledge_decline(const std::string& id, const st
   return books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
     auto row = books_.ports().store.find(id);
     if (!row) return std::unexpected(row.error());
-    if (!*row) return PosResult<Payment>(std::unexpected(PosError{.code = PosCode::UnknownPaymentIntent, .message = "There is no such payment on this reader.", .field = "id"}));
+    if (!*row)
+      return PosResult<Payment>(std::unexpected(PosError{.code = PosCode::UnknownPaymentIntent,
+                                                         .message = "There is no such payment on this reader.",
+                                                         .field = "id"}));
     Payment& payment = **row;
-    if (!payment.reportable) return PosResult<Payment>(refuse(PosCode::UnexpectedState, "There is no decline to acknowledge.", payment));
+    if (!payment.reportable)
+      return PosResult<Payment>(refuse(PosCode::UnexpectedState, "There is no decline to acknowledge.", payment));
     if (payment.acknowledged && payment.acknowledge_note == note) return PosResult<Payment>(payment);
     payment.acknowledged = true;
     payment.acknowledge_note = note;
@@ -243,7 +263,9 @@ PosResult<Json> Terminal::sync_report(std::optional<std::uint64_t> id) {
   const auto run = books_.ports().store.sync_run(id);
   if (!run) return std::unexpected(store_error(run.error()));
   if (!*run) {
-    return std::unexpected(PosError{.code = PosCode::InvalidParams, .message = id ? "There is no such sync report." : "There has been no sync yet.", .field = "id"});
+    return std::unexpected(PosError{.code = PosCode::InvalidParams,
+                                    .message = id ? "There is no such sync report." : "There has been no sync yet.",
+                                    .field = "id"});
   }
   hal::ListQuery query;
   query.sync_id = (*run)->id;
@@ -256,7 +278,8 @@ PosResult<Json> Terminal::sync_report(std::optional<std::uint64_t> id) {
 PosResult<void> Terminal::accept_damage() {
   return books_.decide<void>([&]() -> Result<PosResult<void>> {
     if (!books_.ports().store.health().degraded) {
-      return PosResult<void>(std::unexpected(PosError{.code = PosCode::UnexpectedState, .message = "The store is not degraded."}));
+      return PosResult<void>(
+          std::unexpected(PosError{.code = PosCode::UnexpectedState, .message = "The store is not degraded."}));
     }
     ND_TRY(books_.ports().store.accept_damage());
     ND_TRY(books_.journal("audit.damage_accepted", Json::object()));

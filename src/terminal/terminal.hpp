@@ -1,6 +1,7 @@
 // The terminal: what a reader does, put together. Inputs come in on the loop's thread (commands, card events, host
-// completions, link changes, tick()); end_turn() commits what they decided and lets the effects out. No I/O of its own, no
-// thread and no clock but the ports: the same code runs in the daemon, in the simulator and in tests under virtual time.
+// completions, link changes, tick()); end_turn() commits what they decided and lets the effects out. No I/O of its own,
+// no thread and no clock but the ports: the same code runs in the daemon, in the simulator and in tests under virtual
+// time.
 #pragma once
 
 #include <chrono>

@@ -106,7 +106,9 @@ void Forwarder::watch_deadlines() {
   deadlines_at_ms_ = books_.mono_ms() + std::min(deadline_check_ms, policy.forward_deadline_s * 1000 / 2);
   const auto totals = books_.ports().store.totals();
   if (!totals) return;
-  if (totals->next_deadline) deadlines_at_ms_ = std::min(deadlines_at_ms_, books_.mono_ms() + std::max<std::int64_t>(1, *totals->next_deadline - now));
+  if (totals->next_deadline)
+    deadlines_at_ms_ =
+        std::min(deadlines_at_ms_, books_.mono_ms() + std::max<std::int64_t>(1, *totals->next_deadline - now));
   if (!totals->next_deadline || !totals->oldest_stored_at) {
     deadline_told_ = false;
     return;
@@ -118,21 +120,25 @@ void Forwarder::watch_deadlines() {
     return;
   }
   if (deadline_told_) return;
-  deadline_told_ = books_.write([&] {
-    Json data = Json::object();
-    data.set("count", totals->count).set("next_deadline", rfc3339(*totals->next_deadline));
-    return books_.journal("deadline.near", std::move(data));
-  }).has_value();
+  deadline_told_ = books_
+                       .write([&] {
+                         Json data = Json::object();
+                         data.set("count", totals->count).set("next_deadline", rfc3339(*totals->next_deadline));
+                         return books_.journal("deadline.near", std::move(data));
+                       })
+                       .has_value();
 }
 
 PosResult<Payment> Forwarder::release(const std::string& id) {
   return books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
     const auto row = books_.ports().store.find(id);
     if (!row) return std::unexpected(row.error());
-    if (!*row) return PosResult<Payment>(refuse(PosCode::UnknownPaymentIntent, "There is no such payment on this reader."));
+    if (!*row)
+      return PosResult<Payment>(refuse(PosCode::UnknownPaymentIntent, "There is no such payment on this reader."));
     Payment payment = **row;
     if (!engine::next(payment.status, Event::Released)) {
-      return PosResult<Payment>(refuse(PosCode::UnexpectedState, "Only an expired payment is released for forwarding.", payment));
+      return PosResult<Payment>(
+          refuse(PosCode::UnexpectedState, "Only an expired payment is released for forwarding.", payment));
     }
     engine::apply(payment, Event::Released);
     payment.decline.reset();

@@ -30,19 +30,23 @@ constexpr std::size_t head_bytes = 330;
 BareFile::BareFile(const std::filesystem::path& path) : file_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
   if (file_ < 0) die("no file for the bare write");
 }
-BareFile::~BareFile() { close(file_); }
+BareFile::~BareFile() {
+  close(file_);
+}
 
 void BareFile::write_and_sync() {
   // Over the same 4 MiB again and again, as a write-ahead log is.
   static const std::array<char, 4096> block{};
-  if (pwrite(file_, block.data(), block.size(), (written_++ % 1024) * 4096) != 4096 || fdatasync(file_) != 0) die("the bare write failed");
+  if (pwrite(file_, block.data(), block.size(), (written_++ % 1024) * 4096) != 4096 || fdatasync(file_) != 0)
+    die("the bare write failed");
 }
 
 BareSqlCipher::BareSqlCipher(const std::filesystem::path& path, const std::filesystem::path& migrations) {
   if (sqlite3_open(path.c_str(), &database_) != SQLITE_OK) die("bare SQLCipher cannot be opened");
   execute("PRAGMA key = \"x'000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'\"");
-  execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY;"
-          "PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=0");
+  execute(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE; PRAGMA temp_store=MEMORY;"
+      "PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=0");
   std::set<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(migrations)) {
     if (entry.path().extension() == ".sql") files.insert(entry.path());
@@ -52,11 +56,17 @@ BareSqlCipher::BareSqlCipher(const std::filesystem::path& path, const std::files
     execute({std::istreambuf_iterator<char>(in), {}});
   }
   begin_ = prepare("BEGIN IMMEDIATE");
-  payment_ = prepare("INSERT INTO payments (n, id, status, created_at, deadline, not_before, lane, wait_until, oldest, merchant_reference, slot, detail) "
-                     "VALUES (?1, 'pi_' || hex(randomblob(16)), 4, ?1, ?1, 0, 0, NULL, ?1, 'order-' || ?1, ?1, randomblob(?2))");
+  payment_ = prepare(
+      "INSERT INTO payments (n, id, status, created_at, deadline, not_before, lane, wait_until, oldest, "
+      "merchant_reference, slot, detail) "
+      "VALUES (?1, 'pi_' || hex(randomblob(16)), 4, ?1, ?1, 0, 0, NULL, ?1, 'order-' || ?1, ?1, randomblob(?2))");
   envelope_ = prepare("INSERT INTO envelopes (slot, bytes) VALUES (?1, randomblob(?2))");
-  event_ = prepare("INSERT INTO journal (seq, at, type, text, hash) VALUES (?1, ?1, 'payment_intent.stored', hex(randomblob(?2)), randomblob(32))");
-  state_ = prepare("INSERT INTO state (key, value) VALUES ('head', randomblob(?2)), ('card', randomblob(24)) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
+  event_ = prepare(
+      "INSERT INTO journal (seq, at, type, text, hash) VALUES (?1, ?1, 'payment_intent.stored', hex(randomblob(?2)), "
+      "randomblob(32))");
+  state_ = prepare(
+      "INSERT INTO state (key, value) VALUES ('head', randomblob(?2)), ('card', randomblob(24)) ON CONFLICT (key) DO "
+      "UPDATE SET value = excluded.value");
   commit_ = prepare("COMMIT");
 }
 

@@ -24,8 +24,8 @@ class BareFile {
   std::int64_t written_{0};
 };
 
-// The rows of one stored payment, with no logic about them: the payment, its envelope, its event, the head and the card's
-// counter, in tables made by the project's own migrations, one transaction a payment.
+// The rows of one stored payment, with no logic about them: the payment, its envelope, its event, the head and the
+// card's counter, in tables made by the project's own migrations, one transaction a payment.
 class BareSqlCipher {
  public:
   BareSqlCipher(const std::filesystem::path& path, const std::filesystem::path& migrations);
@@ -39,7 +39,8 @@ class BareSqlCipher {
   sqlite3_stmt* prepare(const char* sql);
   void run(sqlite3_stmt* statement);
   sqlite3* database_{nullptr};
-  sqlite3_stmt *begin_{nullptr}, *payment_{nullptr}, *envelope_{nullptr}, *event_{nullptr}, *state_{nullptr}, *commit_{nullptr};
+  sqlite3_stmt *begin_{nullptr}, *payment_{nullptr}, *envelope_{nullptr}, *event_{nullptr}, *state_{nullptr},
+      *commit_{nullptr};
   std::int64_t next_{1};
 };
 

@@ -88,7 +88,8 @@ void bench_capture(Reader& reader, const Scale& scale, const std::filesystem::pa
   int serial = 0;
   for (int round = -1; round < scale.rounds; ++round) {  // round -1 warms up
     std::vector<std::string> ids;
-    for (int i = 0; i < scale.payments_a_round; ++i) ids.push_back(collected(pos, world, "capture-" + std::to_string(serial++)));
+    for (int i = 0; i < scale.payments_a_round; ++i)
+      ids.push_back(collected(pos, world, "capture-" + std::to_string(serial++)));
     for (const std::string& id : ids) {
       // Alternately, so that what disturbs the machine disturbs all three.
       const double e = seconds([&] { confirm(pos, id); });
@@ -102,9 +103,12 @@ void bench_capture(Reader& reader, const Scale& scale, const std::filesystem::pa
   }
   const auto ms = [](double s) { return text("%.3f ms", s * 1e3); };
   const double p50 = percentile(engine, 0.5), p99 = percentile(engine, 0.99);
-  row("confirm to stored, p50", ms(p50), "bare SQLCipher " + ms(percentile(sqlcipher, 0.5)), p50 / percentile(sqlcipher, 0.5), "<= 1.3");
-  row("confirm to stored, p99", ms(p99), "bare SQLCipher " + ms(percentile(sqlcipher, 0.99)), p99 / percentile(sqlcipher, 0.99), "<= 2");
-  row("confirm to stored, p50", ms(p50), "4 KiB write+sync " + ms(percentile(disk, 0.5)), p50 / percentile(disk, 0.5), "");
+  row("confirm to stored, p50", ms(p50), "bare SQLCipher " + ms(percentile(sqlcipher, 0.5)),
+      p50 / percentile(sqlcipher, 0.5), "<= 1.3");
+  row("confirm to stored, p99", ms(p99), "bare SQLCipher " + ms(percentile(sqlcipher, 0.99)),
+      p99 / percentile(sqlcipher, 0.99), "<= 2");
+  row("confirm to stored, p50", ms(p50), "4 KiB write+sync " + ms(percentile(disk, 0.5)), p50 / percentile(disk, 0.5),
+      "");
 }
 
 void bench_group_commit(Reader& reader, const Scale& scale) {
@@ -116,25 +120,29 @@ void bench_group_commit(Reader& reader, const Scale& scale) {
   const int each = scale.payments_a_round * 4 / static_cast<int>(connections);
   for (int round = 0; round < scale.rounds; ++round) {
     std::vector<std::string> ids;
-    for (std::size_t i = 0; i < connections * static_cast<std::size_t>(each); ++i) ids.push_back(collected(pos, world, "group-" + std::to_string(serial++)));
+    for (std::size_t i = 0; i < connections * static_cast<std::size_t>(each); ++i)
+      ids.push_back(collected(pos, world, "group-" + std::to_string(serial++)));
     std::vector<std::string> first(ids.begin(), ids.begin() + each);
     one += seconds([&] {
-      for (const std::string& id : first) confirm(pos, id);
-    }) / each;
+             for (const std::string& id : first) confirm(pos, id);
+           }) /
+           each;
     std::vector<PosClient> clients;
     for (std::size_t i = 0; i < connections; ++i) clients.push_back(reader.pos());
     const std::size_t rest = (ids.size() - first.size()) / connections;
     eight += seconds([&] {
-      std::vector<std::thread> threads;
-      for (std::size_t c = 0; c < connections; ++c) {
-        threads.emplace_back([&, c] {
-          for (std::size_t i = 0; i < rest; ++i) confirm(clients[c], ids[first.size() + c * rest + i]);
-        });
-      }
-      for (std::thread& thread : threads) thread.join();
-    }) / static_cast<double>(rest * connections);
+               std::vector<std::thread> threads;
+               for (std::size_t c = 0; c < connections; ++c) {
+                 threads.emplace_back([&, c] {
+                   for (std::size_t i = 0; i < rest; ++i) confirm(clients[c], ids[first.size() + c * rest + i]);
+                 });
+               }
+               for (std::thread& thread : threads) thread.join();
+             }) /
+             static_cast<double>(rest * connections);
   }
-  row("captures/s, 8 connections", text("%.0f", scale.rounds / eight), text("1 connection %.0f", scale.rounds / one), one / eight, ">= 4");
+  row("captures/s, 8 connections", text("%.0f", scale.rounds / eight), text("1 connection %.0f", scale.rounds / one),
+      one / eight, ">= 4");
 }
 
 // --- forwarding ---
@@ -162,7 +170,8 @@ void bench_drain(Reader& reader, const Scale& scale) {
       const double bound = rtt_ms / 1e3 * std::ceil(static_cast<double>(count) / window);
       const std::string what = text("drain %d stored, %d ms round trip", count, rtt_ms);
       if (rtt_ms == 0) {
-        row(what.c_str(), text("%.2f s", drained), text("%.0f payments/s", count / drained), drained / count * 1e3, "ms each");
+        row(what.c_str(), text("%.2f s", drained), text("%.0f payments/s", count / drained), drained / count * 1e3,
+            "ms each");
       } else {
         row(what.c_str(), text("%.2f s", drained), text("RTT x ceil(n/16) %.2f s", bound), drained / bound, "<= 1.5");
       }
@@ -178,7 +187,9 @@ void fill_queue(const std::filesystem::path& reader_dir, std::int64_t from, std:
   SqlCipherStore::Options options;
   options.dir = reader_dir / "queue";
   options.with_key = [&](const SqlCipherStore::KeyUse& use) { return (*vault)->with_queue_key(use); };
-  options.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) { return sha256(prev, bytes); };
+  options.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) {
+    return sha256(prev, bytes);
+  };
   auto store = SqlCipherStore::open(std::move(options));
   if (!store) std::exit(1);
   Payment payment;
@@ -192,7 +203,9 @@ void fill_queue(const std::filesystem::path& reader_dir, std::int64_t from, std:
   payment.card->brand = Brand::Visa;
   payment.card->last4 = "4242";
   payment.card->fingerprint = "fp_00112233445566778899aabbccddeeff";
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   for (std::int64_t i = from; i < to;) {
     if (!(*store)->begin()) std::exit(1);
     for (const std::int64_t end = std::min(to, i + 2000); i < end; ++i) {
@@ -226,15 +239,19 @@ void bench_queue_length(Reader& reader, const Scale& scale) {
       const std::string id = collected(pos, world, text("length-%d-%d", length, i));
       confirms.push_back(seconds([&] { confirm(pos, id); }));
     }
-    const double start = percentile(starts, 0.5), memory = own_memory_mib(reader.pid()), capture = percentile(confirms, 0.5);
+    const double start = percentile(starts, 0.5), memory = own_memory_mib(reader.pid()),
+                 capture = percentile(confirms, 0.5);
     if (length == 0) {
       empty_start = start;
       empty_memory = memory;
       empty_confirm = capture;
     }
-    row(text("ready after start, %d stored", length).c_str(), text("%.0f ms", start * 1e3), text("empty queue %.0f ms", empty_start * 1e3), start / empty_start, "flat");
-    row(text("confirm to stored, %d stored, p50", length).c_str(), text("%.3f ms", capture * 1e3), text("empty queue %.3f ms", empty_confirm * 1e3), capture / empty_confirm, "flat");
-    row(text("memory beyond shared libraries, %d stored", length).c_str(), text("%.1f MiB", memory), text("empty queue %.1f MiB", empty_memory), memory / empty_memory, "12 MiB");
+    row(text("ready after start, %d stored", length).c_str(), text("%.0f ms", start * 1e3),
+        text("empty queue %.0f ms", empty_start * 1e3), start / empty_start, "flat");
+    row(text("confirm to stored, %d stored, p50", length).c_str(), text("%.3f ms", capture * 1e3),
+        text("empty queue %.3f ms", empty_confirm * 1e3), capture / empty_confirm, "flat");
+    row(text("memory beyond shared libraries, %d stored", length).c_str(), text("%.1f MiB", memory),
+        text("empty queue %.1f MiB", empty_memory), memory / empty_memory, "12 MiB");
     reader.stop();
   }
 }
@@ -246,7 +263,8 @@ void bench_bytes(Reader& reader) {
   store_many(reader, count, "bytes-");
   const double took = std::chrono::duration<double>(Clock::now() - begin).count();
   const double each = static_cast<double>(proc_number(reader.pid(), "io", "write_bytes") - before) / count;
-  row("bytes written to disk a payment", text("%.1f KiB", each / 1024), text("%.0f payments/s", count / took), each / 4096, "4K pages");
+  row("bytes written to disk a payment", text("%.1f KiB", each / 1024), text("%.0f payments/s", count / took),
+      each / 4096, "4K pages");
 }
 
 void bench_idle(Reader& reader, const Scale& scale) {
@@ -268,8 +286,11 @@ void bench_idle(Reader& reader, const Scale& scale) {
 }
 
 int usage(int code) {
-  std::puts("Usage: nightdrop-bench [--quick]\n\nPrints one table of figures as ratios within this run. --quick: fewer rounds, shorter queues.\n"
-            "Runs the real daemon and the simulated acquirer from the directory it is in, in a temporary directory (TMPDIR).");
+  std::puts(
+      "Usage: nightdrop-bench [--quick]\n\nPrints one table of figures as ratios within this run. --quick: fewer "
+      "rounds, shorter queues.\n"
+      "Runs the real daemon and the simulated acquirer from the directory it is in, in a temporary directory "
+      "(TMPDIR).");
   return code;
 }
 
@@ -286,13 +307,16 @@ int run(int argc, char** argv) {
   const std::string binaries = std::filesystem::canonical("/proc/self/exe").parent_path();
   const TemporaryDirectory dir;
   std::printf("| %-46s | %12s | %24s | %8s | %-7s |\n", "what", "figure", "against", "ratio", "aim");
-  std::puts("|:-----------------------------------------------|-------------:|-------------------------:|---------:|:--------|");
+  std::puts(
+      "|:-----------------------------------------------|-------------:|-------------------------:|---------:|:--------"
+      "|");
 
   // The acquirer's port is needed to provision, its keys to start it: one is found first.
   const int port = 20'000 + getpid() % 20'000;
   {
     Reader reader(binaries, dir.path() / "reader", port);
-    const Process acquirer({reader.program("nightdrop-sim"), "acquirer", "--dir", (dir.path() / "reader/acquirer").string(), "--listen",
+    const Process acquirer({reader.program("nightdrop-sim"), "acquirer", "--dir",
+                            (dir.path() / "reader/acquirer").string(), "--listen",
                             "127.0.0.1:" + std::to_string(port)});
     reader.start();
     bench_idle(reader, scale);
@@ -315,4 +339,6 @@ int run(int argc, char** argv) {
 
 }  // namespace nightdrop::bench
 
-int main(int argc, char** argv) { return nightdrop::bench::run(argc, argv); }
+int main(int argc, char** argv) {
+  return nightdrop::bench::run(argc, argv);
+}

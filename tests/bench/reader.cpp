@@ -18,8 +18,8 @@ Reader::Reader(std::string binaries, std::filesystem::path dir, int acquirer_por
     : binaries_(std::move(binaries)), dir_(std::move(dir)) {
   const auto policy = dir_.string() + ".policy.json";
   std::ofstream(policy) << policy_without_caps();
-  const Process made({program("nightdrop-provision"), "dev", "--out", dir_.string(), "--policy", policy, "--acquirer-url",
-                      "https://127.0.0.1:" + std::to_string(acquirer_port)});
+  const Process made({program("nightdrop-provision"), "dev", "--out", dir_.string(), "--policy", policy,
+                      "--acquirer-url", "https://127.0.0.1:" + std::to_string(acquirer_port)});
 }
 
 void Reader::start() {

@@ -16,7 +16,10 @@ class Reader {
   Reader(std::string binaries, std::filesystem::path dir, int acquirer_port);
 
   void start();
-  void stop(int signal = SIGTERM) { daemon_.reset(); (void)signal; }
+  void stop(int signal = SIGTERM) {
+    daemon_.reset();
+    (void)signal;
+  }
   double start_seconds();  // starts and gives the time to the ready line
   pid_t pid() const { return daemon_->pid(); }
 

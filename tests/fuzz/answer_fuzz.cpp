@@ -13,7 +13,9 @@ const char* const fuzz_seeds[] = {
     R"({"id":"aq_1","payment":"pi_1","outcome":"approved","approved_amount":1250,"authorization_code":"831000","response_code":"00","processed_at":"2026-11-21T19:40:03.123Z"})",
     R"({"id":"aq_1","payment":"pi_1","outcome":"declined","response_code":"51","reason":"insufficient_funds","category":"soft","advice_code":"24"})",
     R"({"results":[{"payment":"pi_1","status":200,"body":{"payment":"pi_1","outcome":"pending"}},{"payment":"pi_2","status":422,"body":{"error":{"code":"x"}}}]})",
-    R"({"batch":100,"http2":true,"server_time":"2026-11-21T19:40:03.123Z"})", "<html>", nullptr};
+    R"({"batch":100,"http2":true,"server_time":"2026-11-21T19:40:03.123Z"})",
+    "<html>",
+    nullptr};
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace nightdrop;

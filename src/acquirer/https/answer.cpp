@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t field_max = 64;           // of a code or an id that is kept
+constexpr std::size_t field_max = 64;             // of a code or an id that is kept
 constexpr std::int64_t retry_after_max_s = 3600;  // a longer wait is asked for again
 
 std::optional<std::string_view> header(const hal::HostReply& reply, std::string_view name) {
@@ -50,7 +50,9 @@ std::string kept(JsonView value) {
   return text;
 }
 
-NotAnAnswer no_answer(const char* why) { return NotAnAnswer{why}; }
+NotAnAnswer no_answer(const char* why) {
+  return NotAnAnswer{why};
+}
 
 Answer read_outcome(JsonView body, const std::string& payment_id, int status, std::optional<milliseconds> wait) {
   if (body["payment"].string() != payment_id) return no_answer("the answer names another payment");
@@ -84,7 +86,8 @@ Answer read_outcome(JsonView body, const std::string& payment_id, int status, st
 }
 
 bool is_try_again(int status) {
-  return status == 408 || status == 425 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+  return status == 408 || status == 425 || status == 429 || status == 500 || status == 502 || status == 503 ||
+         status == 504;
 }
 bool is_rejection(int status) {
   return status == 400 || status == 404 || status == 409 || status == 413 || status == 422;
@@ -95,7 +98,8 @@ std::optional<Answer> read_status(const hal::HostReply& reply, UtcMs now) {
   if (reply.status == 401 || reply.status == 403) return NotAuthorized{reply.status};
   if (is_try_again(reply.status)) return TryAgain{retry_after(reply, now)};
   if (reply.too_long) return no_answer("an answer longer than 64 KiB");
-  if (reply.status != 200 && reply.status != 202 && !is_rejection(reply.status)) return no_answer("an unexpected HTTP status");
+  if (reply.status != 200 && reply.status != 202 && !is_rejection(reply.status))
+    return no_answer("an unexpected HTTP status");
   return std::nullopt;
 }
 
@@ -105,7 +109,8 @@ std::optional<Answer> read_failure(const hal::HostOutcome& outcome) {
   return std::nullopt;
 }
 
-Answer read_body(int status, JsonView body, const std::string& payment_id, bool inquiry, std::optional<milliseconds> wait) {
+Answer read_body(int status, JsonView body, const std::string& payment_id, bool inquiry,
+                 std::optional<milliseconds> wait) {
   if (is_rejection(status)) {
     const JsonView error = body["error"];
     if (!error["code"].is_string()) return no_answer("an error without a code");
@@ -139,7 +144,8 @@ Answer read_reversal_answer(const hal::HostOutcome& outcome, const std::string& 
   return ReversalDone{};
 }
 
-std::vector<Answer> read_batch_answer(const hal::HostOutcome& outcome, const std::vector<std::string>& payment_ids, UtcMs now) {
+std::vector<Answer> read_batch_answer(const hal::HostOutcome& outcome, const std::vector<std::string>& payment_ids,
+                                      UtcMs now) {
   const auto all = [&](const Answer& answer) { return std::vector<Answer>(payment_ids.size(), answer); };
   if (const auto failed = read_failure(outcome)) return all(*failed);
   const auto& reply = std::get<hal::HostReply>(outcome);
@@ -172,7 +178,8 @@ std::optional<Capabilities> read_capabilities(const hal::HostOutcome& outcome) {
   const auto server_time = parse_rfc3339((*body)["server_time"].string().value_or(""));
   if (!server_time) return std::nullopt;
   Capabilities capabilities;
-  capabilities.batch = static_cast<std::size_t>(std::clamp<std::int64_t>((*body)["batch"].integer().value_or(0), 0, 100));
+  capabilities.batch =
+      static_cast<std::size_t>(std::clamp<std::int64_t>((*body)["batch"].integer().value_or(0), 0, 100));
   capabilities.http2 = (*body)["http2"].boolean().value_or(false);
   capabilities.server_time = *server_time;
   return capabilities;

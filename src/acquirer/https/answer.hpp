@@ -17,9 +17,10 @@ Answer read_payment_answer(const hal::HostOutcome& outcome, const std::string& p
 // Of POST /v1/payments/{id}/reversal.
 Answer read_reversal_answer(const hal::HostOutcome& outcome, const std::string& payment_id, UtcMs now);
 
-// Of POST /v1/payments:batch: one answer an id, in the order of `payment_ids`; no result is NoAnswer. When the batch as a
-// whole was refused, every element says so (Rejected where the batch itself cannot be used: send them singly).
-std::vector<Answer> read_batch_answer(const hal::HostOutcome& outcome, const std::vector<std::string>& payment_ids, UtcMs now);
+// Of POST /v1/payments:batch: one answer an id, in the order of `payment_ids`; no result is NoAnswer. When the batch as
+// a whole was refused, every element says so (Rejected where the batch itself cannot be used: send them singly).
+std::vector<Answer> read_batch_answer(const hal::HostOutcome& outcome, const std::vector<std::string>& payment_ids,
+                                      UtcMs now);
 
 struct Capabilities {
   std::size_t batch{0};  // payments a batch; 0: none

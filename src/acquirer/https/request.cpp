@@ -125,6 +125,8 @@ hal::HostRequest batch_request(const std::vector<Payment>& payments, const Merch
   return made;
 }
 
-hal::HostRequest capabilities_request(const Merchant& merchant) { return request("GET", "/v1/capabilities", merchant); }
+hal::HostRequest capabilities_request(const Merchant& merchant) {
+  return request("GET", "/v1/capabilities", merchant);
+}
 
 }  // namespace nightdrop::acquirer
