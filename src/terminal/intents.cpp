@@ -265,7 +265,10 @@ void Checkout::cancel_on_disk(const std::string& id, CancelReason reason, const 
     if (!in_flight) {
       // Nobody knows whether the acquirer has it: the reversal settles it either way.
       payment.not_before = held;
-      ND_TRY(books_.ports().store.put_reversal({payment.id, ReversalReason::Canceled, books_.now()}));
+      const auto under_way = books_.ports().store.find_reversal(payment.id);
+      if (!under_way) return std::unexpected(under_way.error());
+      // Asked for twice, it keeps its attempts and its turn.
+      if (!*under_way) ND_TRY(books_.ports().store.put_reversal({payment.id, ReversalReason::Canceled, books_.now()}));
     }
     ND_TRY(books_.save(payment));
     ND_TRY(
