@@ -191,6 +191,13 @@ Result<void> Books::record(Payment& payment) {
   return journal("payment_intent." + std::string(word(payment.status)), report::payment_json(payment));
 }
 
+Result<void> Books::order_reversal(const std::string& id, ReversalReason reason) {
+  const auto under_way = ports_.store.find_reversal(id);
+  if (!under_way) return std::unexpected(under_way.error());
+  if (*under_way && !(*under_way)->done) return {};
+  return ports_.store.put_reversal({id, reason, now()});
+}
+
 Result<void> Books::journal(std::string_view type, Json data) {
   const auto event = ports_.store.append(type, rfc3339(now()), data.dump());
   if (!event) return std::unexpected(event.error());

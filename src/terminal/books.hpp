@@ -71,6 +71,8 @@ class Books {
   // save(), and the event payment_intent.<its status>.
   Result<void> record(Payment& payment);
   Result<void> journal(std::string_view type, Json data);
+  // A durable reversal. One that is under way keeps its attempts and its turn, however often it is asked for.
+  Result<void> order_reversal(const std::string& id, ReversalReason reason);
   // A refusal: in the audit log, sent to nobody.
   Result<void> audit_refusal(const Payment& payment, PosCode code);
   // limit.near and limit.reached, when `before` and `after` lie on either side.

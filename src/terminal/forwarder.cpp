@@ -332,11 +332,11 @@ void Forwarder::settle(const std::string& id, const Answer& answer, Route route)
     if (!*row || (*row)->status != Status::Forwarding) return {};  // settled by its reversal meanwhile
     engine::Settlement settlement = engine::settle(**row, answer, books_.policy(), books_.now(), books_.random());
     Payment& payment = settlement.payment;
-    if (settlement.reversal) ND_TRY(books_.ports().store.put_reversal({id, *settlement.reversal, books_.now()}));
+    if (settlement.reversal) ND_TRY(books_.order_reversal(id, *settlement.reversal));
     const bool undecided_cancel = !settlement.answered && payment.cancel_requested && payment.not_before != held;
     if (undecided_cancel && payment.sent) {
       payment.not_before = held;
-      ND_TRY(books_.ports().store.put_reversal({id, ReversalReason::Canceled, books_.now()}));
+      ND_TRY(books_.order_reversal(id, ReversalReason::Canceled));
     } else if (undecided_cancel) {
       engine::apply(payment, Event::Voided);
       engine::erase_card(payment);

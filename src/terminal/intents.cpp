@@ -249,7 +249,7 @@ void Checkout::cancel_on_disk(const std::string& id, CancelReason reason, const 
         engine::next(payment.status, Event::Voided).has_value() && (!payment.sent || payment.status == Status::Expired);
     if (void_it) {
       // It was sent once and the acquirer denied having it; should it turn up there after all, it is undone.
-      if (payment.sent) ND_TRY(books_.ports().store.put_reversal({payment.id, ReversalReason::Canceled, books_.now()}));
+      if (payment.sent) ND_TRY(books_.order_reversal(payment.id, ReversalReason::Canceled));
       engine::apply(payment, Event::Voided);
       engine::erase_card(payment);
       payment.cancellation = Cancellation{reason, books_.now()};
@@ -265,10 +265,7 @@ void Checkout::cancel_on_disk(const std::string& id, CancelReason reason, const 
     if (!in_flight) {
       // Nobody knows whether the acquirer has it: the reversal settles it either way.
       payment.not_before = held;
-      const auto under_way = books_.ports().store.find_reversal(payment.id);
-      if (!under_way) return std::unexpected(under_way.error());
-      // Asked for twice, it keeps its attempts and its turn.
-      if (!*under_way) ND_TRY(books_.ports().store.put_reversal({payment.id, ReversalReason::Canceled, books_.now()}));
+      ND_TRY(books_.order_reversal(payment.id, ReversalReason::Canceled));
     }
     ND_TRY(books_.save(payment));
     ND_TRY(

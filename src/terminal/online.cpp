@@ -100,8 +100,7 @@ void Checkout::settle_online(Intent& intent, const Answer& answer) {
     engine::Settlement settlement =
         engine::settle(intent.payment, answer, books_.policy(), books_.now(), books_.random());
     Payment& payment = settlement.payment;
-    if (settlement.reversal)
-      ND_TRY(books_.ports().store.put_reversal({payment.id, *settlement.reversal, books_.now()}));
+    if (settlement.reversal) ND_TRY(books_.order_reversal(payment.id, *settlement.reversal));
     // The person at the counter hears of it now.
     if (payment.status == Status::Declined) payment.acknowledged = true;
     if (settlement.answered) {
@@ -205,7 +204,7 @@ Result<PosResult<Payment>> Checkout::reverse_unknown(Payment& before, CancelReas
   Payment payment = before;
   if (payment.sent) {
     const auto why = reason == CancelReason::Reversed ? ReversalReason::Timeout : ReversalReason::Canceled;
-    ND_TRY(books_.ports().store.put_reversal({payment.id, why, books_.now()}));
+    ND_TRY(books_.order_reversal(payment.id, why));
   }
   engine::apply(payment, Event::Reversed);
   engine::erase_card(payment);

@@ -70,7 +70,7 @@ nightdrop_canary(deadlines_on_the_wall_clock src/engine/time_keeper.cpp
   "expired early" "sent after its deadline" "committed and lost")
 
 nightdrop_canary(cancel_without_reversal src/terminal/intents.cpp
-  [==[      if (!*under_way) ND_TRY(books_.ports().store.put_reversal({payment.id, ReversalReason::Canceled, books_.now()}));]==]
+  [==[      ND_TRY(books_.order_reversal(payment.id, ReversalReason::Canceled));]==]
   [==[]==]
   "the queue does not drain")
 

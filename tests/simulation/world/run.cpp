@@ -152,6 +152,7 @@ class Run {
   }
 
   bool nobody_asks() {
+    if (world_.disk_error) return false;
     for (const Route route : {Route::Wifi, Route::Cellular}) {
       if (world_.links().up(route) && (world_.host().paths[route] != Path::Good || weather_.trouble_per_mille > 0)) return false;
     }
