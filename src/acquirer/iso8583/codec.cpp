@@ -158,7 +158,7 @@ class Writer {
 };
 
 bool bit(Bytes bitmap, unsigned element) {
-  return (bitmap[(element - 1) / 8] >> (7 - (element - 1) % 8) & 1U) != 0;
+  return (unsigned{bitmap[(element - 1) / 8]} >> (7 - (element - 1) % 8) & 1U) != 0;
 }
 
 // The bit maps, one or two, of the elements a message has.

@@ -96,7 +96,7 @@ const char* complaint(const FieldFormat& format, std::string_view value) {
 bool unpack(Bytes packed, Padding padding, std::span<std::uint8_t> digits) {
   constexpr std::string_view characters = "0123456789ABCDEF";  // of these, 0 to 9 and D can be right
   const std::size_t skipped = padding == Padding::Left ? 2 * packed.size() - digits.size() : 0;
-  const auto nibble = [&](std::size_t at) { return packed[at / 2] >> (at % 2 == 0 ? 4U : 0U) & 0x0FU; };
+  const auto nibble = [&](std::size_t at) { return unsigned{packed[at / 2]} >> (at % 2 == 0 ? 4U : 0U) & 0x0FU; };
   for (std::size_t i = 0; i < digits.size(); ++i) {
     digits[i] = static_cast<std::uint8_t>(characters[nibble(skipped + i)]);
   }
