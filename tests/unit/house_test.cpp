@@ -58,11 +58,11 @@ std::string folder_of(const std::string& path) {
 
 // The folder that a quoted include leads to; empty: the includer's own.
 std::string target_of(const std::string& include) {
-  static const std::map<std::string, std::string> roots{{"nightdrop", "include"}, {"firmware", "firmware"}, {"simulator", "simulator"},
-                                                        {"keys", "keys"},         {"unit", "tests"},        {"fuzz", "tests"},
-                                                        {"e2e", "tests"},         {"bench", "tests"},       {"powerloss", "tests"},
-                                                        {"vectors", "tests"},     {"tests", "tests"},       {"simulation", "tests"},
-                                                        {"property", "tests"}};
+  static const std::map<std::string, std::string> roots{
+      {"nightdrop", "include"}, {"firmware", "firmware"}, {"simulator", "simulator"}, {"keys", "keys"},
+      {"unit", "tests"},        {"fuzz", "tests"},        {"e2e", "tests"},           {"bench", "tests"},
+      {"powerloss", "tests"},   {"vectors", "tests"},     {"tests", "tests"},         {"simulation", "tests"},
+      {"property", "tests"}};
   const std::size_t slash = include.find('/');
   if (slash == std::string::npos) return "";
   const std::string first = include.substr(0, slash);
@@ -74,7 +74,8 @@ std::string target_of(const std::string& include) {
   return found == roots.end() ? "src/" + first : found->second;
 }
 
-// Who may include whom, besides themselves. Folders that are not named may include all: the composition roots and tests.
+// Who may include whom, besides themselves. Folders that are not named may include all: the composition roots and
+// tests.
 const std::map<std::string, std::set<std::string>> directions{
     {"include", {}},
     {"hal/include", {"include"}},
@@ -87,7 +88,8 @@ const std::map<std::string, std::set<std::string>> directions{
     {"src/links", {"include", "hal/include"}},
     {"src/acquirer", {"include", "hal/include", "src/json"}},
     {"src/report", {"include", "hal/include", "src/json"}},
-    {"src/terminal", {"include", "hal/include", "src/json", "src/emv", "src/engine", "src/acquirer", "src/links", "src/report"}},
+    {"src/terminal",
+     {"include", "hal/include", "src/json", "src/emv", "src/engine", "src/acquirer", "src/links", "src/report"}},
     {"src/pos", {"include", "hal/include", "src/json", "src/emv", "src/report", "src/terminal"}},
     {"src/cli", {"include", "src/json", "src/config", "src/crypto", "src/report"}},
     {"hal/linux", {"include", "hal/include"}},
@@ -113,9 +115,10 @@ const std::vector<std::pair<std::string, std::set<std::string>>> libraries{
 
 // The adapters, and where they live; besides there, only composition roots and tests name them.
 const std::map<std::string, std::string> adapters{
-    {"SqlCipherStore", "src/store"}, {"FileKeyVault", "src/crypto"}, {"CurlHostLink", "hal/linux"},    {"SystemClock", "hal/linux"},
-    {"SimClock", "hal/sim"},         {"SimLinks", "hal/sim"},        {"SimCardReader", "hal/sim"},     {"SimControl", "hal/sim"},
-    {"SimIndicator", "hal/sim"},     {"SimEntropy", "hal/sim"},      {"SystemdWatchdog", "hal/linux"},
+    {"SqlCipherStore", "src/store"}, {"FileKeyVault", "src/crypto"},   {"CurlHostLink", "hal/linux"},
+    {"SystemClock", "hal/linux"},    {"SimClock", "hal/sim"},          {"SimLinks", "hal/sim"},
+    {"SimCardReader", "hal/sim"},    {"SimControl", "hal/sim"},        {"SimIndicator", "hal/sim"},
+    {"SimEntropy", "hal/sim"},       {"SystemdWatchdog", "hal/linux"},
 };
 const std::set<std::string> composition_roots{"firmware", "simulator", "keys", "tests"};
 
@@ -124,7 +127,8 @@ using Faults = std::vector<std::string>;
 std::vector<std::pair<std::string, bool>> includes_of(const std::string& text) {
   static const std::regex form(R"((?:^|\n)[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"])");
   std::vector<std::pair<std::string, bool>> found;  // the name, and whether it is quoted
-  for (std::sregex_iterator at(text.begin(), text.end(), form), end; at != end; ++at) found.emplace_back((*at)[2], (*at)[1] == "\"");
+  for (std::sregex_iterator at(text.begin(), text.end(), form), end; at != end; ++at)
+    found.emplace_back((*at)[2], (*at)[1] == "\"");
   return found;
 }
 
@@ -133,15 +137,18 @@ Faults check_includes(const File& file) {
   const std::string folder = folder_of(file.path);
   const auto allowed = directions.find(folder);
   for (const auto& [name, quoted] : includes_of(file.text)) {
-    const auto library = std::ranges::find_if(libraries, [&name = name](const auto& each) { return name.starts_with(each.first); });
+    const auto library =
+        std::ranges::find_if(libraries, [&name = name](const auto& each) { return name.starts_with(each.first); });
     if (!quoted && library != libraries.end() && folder != "tests" && !library->second.contains(folder)) {
       faults.push_back(file.path + " includes <" + name + ">");
     }
     if (!quoted || allowed == directions.end()) continue;
     const std::string target = target_of(name);
-    if (!target.empty() && target != folder && !allowed->second.contains(target)) faults.push_back(file.path + " includes \"" + name + "\"");
+    if (!target.empty() && target != folder && !allowed->second.contains(target))
+      faults.push_back(file.path + " includes \"" + name + "\"");
   }
-  if (folder.starts_with("src/") && !directions.contains(folder)) faults.push_back(file.path + ": the folder has no direction here");
+  if (folder.starts_with("src/") && !directions.contains(folder))
+    faults.push_back(file.path + ": the folder has no direction here");
   return faults;
 }
 
@@ -150,7 +157,8 @@ Faults check_adapters(const File& file) {
   const std::string folder = folder_of(file.path);
   if (composition_roots.contains(folder)) return faults;
   for (const auto& [adapter, home] : adapters) {
-    if (folder != home && std::regex_search(file.text, std::regex("\\b" + adapter + "\\b"))) faults.push_back(file.path + " names " + adapter);
+    if (folder != home && std::regex_search(file.text, std::regex("\\b" + adapter + "\\b")))
+      faults.push_back(file.path + " names " + adapter);
   }
   return faults;
 }
@@ -159,12 +167,19 @@ Faults check_text(const File& file) {
   Faults faults;
   const auto lines = std::ranges::count(file.text, '\n');
   if (lines > 600) faults.push_back(file.path + " has " + std::to_string(lines) + " lines");
-  static const std::regex marker("\\b(TO" "DO|FIX" "ME|XX" "X|HA" "CK)\\b");
+  static const std::regex marker(
+      "\\b(TO"
+      "DO|FIX"
+      "ME|XX"
+      "X|HA"
+      "CK)\\b");
   std::smatch found;
   if (std::regex_search(file.text, found, marker)) faults.push_back(file.path + " is marked " + found.str());
   static const std::regex whole_namespace(R"((?:^|\n)using namespace)");
-  if (file.path.ends_with(".hpp") && std::regex_search(file.text, whole_namespace)) faults.push_back(file.path + " has using namespace");
-  if (file.path.ends_with(".hpp") && file.text.find("#pragma once") == std::string::npos) faults.push_back(file.path + " has no #pragma once");
+  if (file.path.ends_with(".hpp") && std::regex_search(file.text, whole_namespace))
+    faults.push_back(file.path + " has using namespace");
+  if (file.path.ends_with(".hpp") && file.text.find("#pragma once") == std::string::npos)
+    faults.push_back(file.path + " has no #pragma once");
   return faults;
 }
 
@@ -172,7 +187,12 @@ Faults check_tests(const File& file) {
   Faults faults;
   // A bench is no test: it measures what an idle reader does in real time.
   if (folder_of(file.path) != "tests" || file.path.starts_with("tests/bench/")) return faults;
-  static const std::regex lazy("sleep" "_for|\\bsl" "eep\\(|GTEST" "_SKIP|DIS" "ABLED_");
+  static const std::regex lazy(
+      "sleep"
+      "_for|\\bsl"
+      "eep\\(|GTEST"
+      "_SKIP|DIS"
+      "ABLED_");
   std::smatch found;
   if (std::regex_search(file.text, found, lazy)) faults.push_back(file.path + " has " + found.str());
   return faults;
@@ -216,10 +236,18 @@ void expect_clean(const Check& check) {
   }
 }
 
-TEST(House, IncludesGoTheWayOfTheDesign) { expect_clean(check_includes); }
-TEST(House, OnlyCompositionRootsNameAdapters) { expect_clean(check_adapters); }
-TEST(House, FilesAreShortAndFinished) { expect_clean(check_text); }
-TEST(House, TestsNeitherSleepNorSkip) { expect_clean(check_tests); }
+TEST(House, IncludesGoTheWayOfTheDesign) {
+  expect_clean(check_includes);
+}
+TEST(House, OnlyCompositionRootsNameAdapters) {
+  expect_clean(check_adapters);
+}
+TEST(House, FilesAreShortAndFinished) {
+  expect_clean(check_text);
+}
+TEST(House, TestsNeitherSleepNorSkip) {
+  expect_clean(check_tests);
+}
 
 TEST(House, EveryFolderOfSrcHasItsDirection) {
   for (const auto& entry : fs::directory_iterator(root / "src")) {
@@ -233,7 +261,8 @@ TEST(House, EveryAdapterThatIsNamedHereExists) {
   for (const auto& [adapter, home] : adapters) missing.insert(adapter);
   for (const File& file : read_tree()) {
     for (const auto& [adapter, home] : adapters) {
-      if (folder_of(file.path) == home && file.text.find("class " + adapter + " ") != std::string::npos) missing.erase(adapter);
+      if (folder_of(file.path) == home && file.text.find("class " + adapter + " ") != std::string::npos)
+        missing.erase(adapter);
     }
   }
   EXPECT_EQ(missing, std::set<std::string>{}) << "a renamed adapter would no longer be watched";
@@ -251,7 +280,9 @@ TEST(House, TheDrawnLifecycleIsTheOneInTheCode) {
 // --- the checks see what they are there for ---
 
 TEST(HouseCheck, SeesAWrongDirection) {
-  const auto faults = [](const char* path, const char* include) { return check_includes({path, std::string("#include ") + include + "\n"}).size(); };
+  const auto faults = [](const char* path, const char* include) {
+    return check_includes({path, std::string("#include ") + include + "\n"}).size();
+  };
   EXPECT_EQ(faults("src/engine/x.cpp", "\"hal/clock.hpp\""), 1U);
   EXPECT_EQ(faults("src/engine/x.cpp", "\"json/json.hpp\""), 1U);
   EXPECT_EQ(faults("src/engine/x.cpp", "\"nightdrop/payment.hpp\""), 0U);
@@ -272,9 +303,12 @@ TEST(HouseCheck, SeesAWrongDirection) {
 }
 
 TEST(HouseCheck, SeesALibraryInTheWrongFolder) {
-  const auto faults = [](const char* path, const char* include) { return check_includes({path, std::string("#include ") + include}).size(); };
-  for (const char* library : {"<psa/crypto.h>", "<mbedtls/aes.h>", "<sqlcipher/sqlite3.h>", "<sqlite3.h>", "<curl/curl.h>", "<cjson/cJSON.h>",
-                              "<asio/io_context.hpp>", "<asio.hpp>", "<httplib.h>", "<openssl/ssl.h>", "<spdlog/spdlog.h>", "<fmt/format.h>", "<CLI/CLI.hpp>"}) {
+  const auto faults = [](const char* path, const char* include) {
+    return check_includes({path, std::string("#include ") + include}).size();
+  };
+  for (const char* library : {"<psa/crypto.h>", "<mbedtls/aes.h>", "<sqlcipher/sqlite3.h>", "<sqlite3.h>",
+                              "<curl/curl.h>", "<cjson/cJSON.h>", "<asio/io_context.hpp>", "<asio.hpp>", "<httplib.h>",
+                              "<openssl/ssl.h>", "<spdlog/spdlog.h>", "<fmt/format.h>", "<CLI/CLI.hpp>"}) {
     EXPECT_EQ(faults("src/engine/x.cpp", library), 1U) << library;
     EXPECT_EQ(faults("src/terminal/x.cpp", library), 1U) << library;
     EXPECT_EQ(faults("tests/unit/x_test.cpp", library), 0U) << library;
@@ -297,10 +331,22 @@ TEST(HouseCheck, SeesLongAndUnfinishedFiles) {
   EXPECT_EQ(check_text({"src/x/x.hpp", header}).size(), 0U);
   EXPECT_EQ(check_text({"src/x/x.hpp", header + std::string(599, '\n')}).size(), 0U);
   EXPECT_EQ(check_text({"src/x/x.hpp", header + std::string(600, '\n')}).size(), 1U);
-  for (const char* marker : {"TO" "DO", "FIX" "ME", "XX" "X", "HA" "CK"}) {
+  for (const char* marker : {"TO"
+                             "DO",
+                             "FIX"
+                             "ME",
+                             "XX"
+                             "X",
+                             "HA"
+                             "CK"}) {
     EXPECT_EQ(check_text({"src/x/x.cpp", std::string("// ") + marker + ": later"}).size(), 1U) << marker;
   }
-  EXPECT_EQ(check_text({"src/x/x.cpp", "nightdrop-store-XX" "XXXX"}).size(), 0U) << "a template of mkdtemp";
+  EXPECT_EQ(check_text({"src/x/x.cpp",
+                        "nightdrop-store-XX"
+                        "XXXX"})
+                .size(),
+            0U)
+      << "a template of mkdtemp";
   EXPECT_EQ(check_text({"src/x/x.hpp", header + "using namespace std;\n"}).size(), 1U);
   EXPECT_EQ(check_text({"src/x/x.cpp", "\nusing namespace std::chrono;\n"}).size(), 0U);
   EXPECT_EQ(check_text({"src/x/x.hpp", "int x;\n"}).size(), 1U);

@@ -1,5 +1,5 @@
-// The route chooser alone: only an answered probe makes a route good, a flapping link asks again at each return, and the
-// answer to a probe that was sent in an earlier life of the link says nothing about this one.
+// The route chooser alone: only an answered probe makes a route good, a flapping link asks again at each return, and
+// the answer to a probe that was sent in an earlier life of the link says nothing about this one.
 #include "links/route_chooser.hpp"
 
 #include <gtest/gtest.h>

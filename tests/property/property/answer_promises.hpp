@@ -1,5 +1,5 @@
-// What is promised of the acquirer's answers for any body: checked for each kind of request with the same bytes. An outcome
-// comes with 200 and this payment's id alone, amounts and texts are bounded, and a wait is at most an hour.
+// What is promised of the acquirer's answers for any body: checked for each kind of request with the same bytes. An
+// outcome comes with 200 and this payment's id alone, amounts and texts are bounded, and a wait is at most an hour.
 #pragma once
 
 #include <string>
@@ -39,12 +39,14 @@ inline void exercise_answer(std::string_view body, int status) {
     ND_ASSERT((status == 200 || status == 202) && names_it);
   }
   ND_ASSERT(acquirer::read_batch_answer(reply, {id, "pi_2", "pi_3"}, now).size() == 3);
-  if (const auto capabilities = acquirer::read_capabilities(reply)) ND_ASSERT(status == 200 && capabilities->batch <= 100);
+  if (const auto capabilities = acquirer::read_capabilities(reply))
+    ND_ASSERT(status == 200 && capabilities->batch <= 100);
   hal::HostReply later;
   later.status = 503;
   later.headers = {{"retry-after", std::string(body)}};
   const Answer again = acquirer::read_payment_answer(later, id, false, now);
-  if (const auto& wait = std::get<TryAgain>(again).retry_after) ND_ASSERT(wait->count() >= 0 && *wait <= std::chrono::hours(1));
+  if (const auto& wait = std::get<TryAgain>(again).retry_after)
+    ND_ASSERT(wait->count() >= 0 && *wait <= std::chrono::hours(1));
 }
 
 }  // namespace nightdrop::test

@@ -1,5 +1,5 @@
-// Caps for any sequence of payments, refunds, tips and answers: what the rules allow never adds up to more than a cap, and a
-// payment that fits is not refused.
+// Caps for any sequence of payments, refunds, tips and answers: what the rules allow never adds up to more than a cap,
+// and a payment that fits is not refused.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
@@ -53,7 +53,8 @@ RC_GTEST_PROP(CapProperties, NoSequenceExceedsACapAndWhatFitsIsTaken, ()) {
       queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(*rc::gen::inRange<std::size_t>(0, queue.size())));
       continue;
     }
-    Stored next{*rc::gen::inRange(0, 5) == 0, *rc::gen::inRange<std::int64_t>(1, 350), *rc::gen::inRange<std::size_t>(0, 2), *rc::gen::inRange<std::size_t>(0, 3)};
+    Stored next{*rc::gen::inRange(0, 5) == 0, *rc::gen::inRange<std::int64_t>(1, 350),
+                *rc::gen::inRange<std::size_t>(0, 2), *rc::gen::inRange<std::size_t>(0, 3)};
     Payment payment;
     payment.kind = next.refund ? ObjectKind::Refund : ObjectKind::PaymentIntent;
     payment.amount = next.amount;
@@ -64,12 +65,15 @@ RC_GTEST_PROP(CapProperties, NoSequenceExceedsACapAndWhatFitsIsTaken, ()) {
     payment.card->exp_month = 12;
     payment.card->exp_year = 2100;
     const Exposure before = exposure_of(queue, next);
-    const bool allowed = std::holds_alternative<Allowed>(decide_offline(policy, payment, {}, before, ClockState{.now = 1'790'000'000'000}));
+    const bool allowed = std::holds_alternative<Allowed>(
+        decide_offline(policy, payment, {}, before, ClockState{.now = 1'790'000'000'000}));
     const CurrencyLimits& limits = policy.currencies.at(payment.currency);
-    const bool fits = before.count + 1 <= policy.device_count &&
-                      (next.refund ? before.refunds + next.amount <= limits.refund_total
-                                   : next.amount <= limits.per_transaction && before.payments + next.amount <= limits.device_total &&
-                                         before.card_count + 1 <= policy.per_card_count && before.card_total + next.amount <= limits.per_card_total);
+    const bool fits =
+        before.count + 1 <= policy.device_count &&
+        (next.refund ? before.refunds + next.amount <= limits.refund_total
+                     : next.amount <= limits.per_transaction && before.payments + next.amount <= limits.device_total &&
+                           before.card_count + 1 <= policy.per_card_count &&
+                           before.card_total + next.amount <= limits.per_card_total);
     RC_ASSERT(allowed == fits);
     if (allowed) queue.push_back(next);
 

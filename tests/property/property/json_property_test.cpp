@@ -13,8 +13,9 @@ std::string any_text() {
   std::string text;
   const int length = *rc::gen::inRange(0, 12);
   for (int i = 0; i < length; ++i) {
-    const auto point = *rc::gen::oneOf(rc::gen::inRange<std::uint32_t>(1, 0x80), rc::gen::inRange<std::uint32_t>(0x80, 0x800),
-                                       rc::gen::inRange<std::uint32_t>(0x800, 0xD800), rc::gen::inRange<std::uint32_t>(0xE000, 0x110000));
+    const auto point = *rc::gen::oneOf(
+        rc::gen::inRange<std::uint32_t>(1, 0x80), rc::gen::inRange<std::uint32_t>(0x80, 0x800),
+        rc::gen::inRange<std::uint32_t>(0x800, 0xD800), rc::gen::inRange<std::uint32_t>(0xE000, 0x110000));
     const auto put = [&text](std::uint32_t byte) { text.push_back(static_cast<char>(byte)); };
     if (point < 0x80) {
       put(point);
@@ -23,7 +24,8 @@ std::string any_text() {
     } else if (point < 0x10000) {
       put(0xE0 | point >> 12), put(0x80 | (point >> 6 & 0x3F)), put(0x80 | (point & 0x3F));
     } else {
-      put(0xF0 | point >> 18), put(0x80 | (point >> 12 & 0x3F)), put(0x80 | (point >> 6 & 0x3F)), put(0x80 | (point & 0x3F));
+      put(0xF0 | point >> 18), put(0x80 | (point >> 12 & 0x3F)), put(0x80 | (point >> 6 & 0x3F)),
+          put(0x80 | (point & 0x3F));
     }
   }
   return text;

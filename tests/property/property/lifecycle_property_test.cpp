@@ -11,7 +11,8 @@ namespace nightdrop::engine {
 namespace {
 
 Answer any_answer() {
-  const auto wait = *rc::gen::element<std::optional<std::chrono::milliseconds>>(std::nullopt, std::chrono::milliseconds(0), std::chrono::seconds(30));
+  const auto wait = *rc::gen::element<std::optional<std::chrono::milliseconds>>(
+      std::nullopt, std::chrono::milliseconds(0), std::chrono::seconds(30));
   switch (*rc::gen::inRange(0, 10)) {
     case 0: {
       Approved approved;
@@ -48,7 +49,8 @@ void check(const Payment& payment) {
     RC_ASSERT(payment.authorization.has_value());
     RC_ASSERT(!payment.decline);
   }
-  const bool final_answer = payment.status == Status::Succeeded || payment.status == Status::Canceled || payment.status == Status::RequiresReview ||
+  const bool final_answer = payment.status == Status::Succeeded || payment.status == Status::Canceled ||
+                            payment.status == Status::RequiresReview ||
                             (payment.status == Status::Declined && !payment.decline->retry_at);
   if (final_answer) RC_ASSERT(!payment.envelope);
   if (payment.outcome_unknown) RC_ASSERT(payment.sent);
@@ -92,14 +94,16 @@ RC_GTEST_PROP(LifecycleProperties, AnyAnswersInAnyOrderKeepThePromises, ()) {
     check(settlement.payment);
     RC_ASSERT(settlement.payment.id == id);
     RC_ASSERT(settlement.payment.amount == amount);
-    const bool decided = std::holds_alternative<Approved>(answer) || std::holds_alternative<DeclinedAnswer>(answer) || std::holds_alternative<Rejected>(answer);
+    const bool decided = std::holds_alternative<Approved>(answer) || std::holds_alternative<DeclinedAnswer>(answer) ||
+                         std::holds_alternative<Rejected>(answer);
     if (!decided) {
       RC_ASSERT(is_at_risk(settlement.payment.status));  // no outcome is made up
       RC_ASSERT(settlement.payment.envelope.has_value());
       RC_ASSERT(!settlement.reversal);
       RC_ASSERT(!was_unknown || std::holds_alternative<NeverReceived>(answer) || settlement.payment.outcome_unknown);
     }
-    if (std::holds_alternative<Approved>(answer) && payment.cancel_requested) RC_ASSERT(settlement.reversal == ReversalReason::Canceled);
+    if (std::holds_alternative<Approved>(answer) && payment.cancel_requested)
+      RC_ASSERT(settlement.reversal == ReversalReason::Canceled);
     if (settlement.reversal) RC_ASSERT(std::holds_alternative<Approved>(answer));
     payment = settlement.payment;
   }

@@ -13,22 +13,35 @@ const UtcMs now = parse_rfc3339("2026-11-21T19:40:03.123Z").value();
 const std::string id = "pi_0193f0c4a1b27c3d8e4f5a6b7c8d9e0f";
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
-hal::HostReply reply(int status, std::string body = "", Headers headers = {}) { return {status, std::move(headers), std::move(body), false}; }
+hal::HostReply reply(int status, std::string body = "", Headers headers = {}) {
+  return {status, std::move(headers), std::move(body), false};
+}
 
 const char* kind(const Answer& answer) {
-  static constexpr const char* names[] = {"approved", "declined", "pending", "rejected", "not_authorized", "try_again",
-                                          "not_an_answer", "no_answer", "never_sent", "never_received", "reversal_done"};
+  static constexpr const char* names[] = {"approved",       "declined",       "pending",       "rejected",
+                                          "not_authorized", "try_again",      "not_an_answer", "no_answer",
+                                          "never_sent",     "never_received", "reversal_done"};
   return names[answer.index()];
 }
-std::string post(const hal::HostOutcome& outcome) { return kind(read_payment_answer(outcome, id, false, now)); }
-std::string get(const hal::HostOutcome& outcome) { return kind(read_payment_answer(outcome, id, true, now)); }
-std::string reverse(const hal::HostOutcome& outcome) { return kind(read_reversal_answer(outcome, id, now)); }
+std::string post(const hal::HostOutcome& outcome) {
+  return kind(read_payment_answer(outcome, id, false, now));
+}
+std::string get(const hal::HostOutcome& outcome) {
+  return kind(read_payment_answer(outcome, id, true, now));
+}
+std::string reverse(const hal::HostOutcome& outcome) {
+  return kind(read_reversal_answer(outcome, id, now));
+}
 
 std::string approval(const std::string& more = "") {
-  return R"({"id":"aq_1","payment":")" + id + R"(","outcome":"approved","approved_amount":1250,"authorization_code":"831000",)"
-         R"("response_code":"00","processed_at":"2026-11-21T19:40:04Z")" + more + "}";
+  return R"({"id":"aq_1","payment":")" + id +
+         R"(","outcome":"approved","approved_amount":1250,"authorization_code":"831000",)"
+         R"("response_code":"00","processed_at":"2026-11-21T19:40:04Z")" +
+         more + "}";
 }
-std::string with(const std::string& fields) { return R"({"payment":")" + id + "\"," + fields + "}"; }
+std::string with(const std::string& fields) {
+  return R"({"payment":")" + id + "\"," + fields + "}";
+}
 
 TEST(Answers, Approved) {
   const Answer answer = read_payment_answer(reply(200, approval(R"(,"emv":"8A023030")")), id, false, now);
@@ -49,37 +62,46 @@ TEST(Answers, AReplayIsAsTheFirst) {
 
 TEST(Answers, Declined) {
   const Answer answer = read_payment_answer(
-      reply(200, with(R"("id":"aq_2","outcome":"declined","response_code":"51","reason":"insufficient_funds","category":"soft","advice_code":"24")")), id, false, now);
+      reply(
+          200,
+          with(
+              R"("id":"aq_2","outcome":"declined","response_code":"51","reason":"insufficient_funds","category":"soft","advice_code":"24")")),
+      id, false, now);
   const auto& declined = std::get<DeclinedAnswer>(answer);
   EXPECT_EQ(declined.id, "aq_2");
   EXPECT_EQ(declined.response_code, "51");
   EXPECT_EQ(declined.reason, "insufficient_funds");
   EXPECT_EQ(declined.advice_code, "24");
   EXPECT_EQ(declined.category, DeclineCategory::Soft);
-  const Answer hard = read_payment_answer(reply(200, with(R"("outcome":"declined","category":"hard")")), id, false, now);
+  const Answer hard =
+      read_payment_answer(reply(200, with(R"("outcome":"declined","category":"hard")")), id, false, now);
   EXPECT_EQ(std::get<DeclinedAnswer>(hard).category, DeclineCategory::Hard);
   EXPECT_EQ(std::get<DeclinedAnswer>(hard).reason, "declined");
 }
 
 TEST(Answers, Partial) {
-  const Answer answer = read_payment_answer(reply(200, with(R"("outcome":"partial","approved_amount":800)")), id, false, now);
+  const Answer answer =
+      read_payment_answer(reply(200, with(R"("outcome":"partial","approved_amount":800)")), id, false, now);
   EXPECT_TRUE(std::get<Approved>(answer).partial);
   EXPECT_EQ(std::get<Approved>(answer).authorization.approved_amount, 800);
 }
 
 TEST(Answers, Pending) {
-  const Answer answer = read_payment_answer(reply(202, with(R"("outcome":"pending")"), {{"retry-after", "7"}}), id, false, now);
+  const Answer answer =
+      read_payment_answer(reply(202, with(R"("outcome":"pending")"), {{"retry-after", "7"}}), id, false, now);
   EXPECT_EQ(std::get<Pending>(answer).retry_after, seconds(7));
   EXPECT_EQ(post(reply(202, with(R"("outcome":"approved","approved_amount":1)"))), "not_an_answer");
 }
 
 TEST(Answers, RejectedIsThisPaymentAlone) {
   for (const int status : {400, 404, 409, 413, 422}) {
-    const Answer answer = read_payment_answer(reply(status, R"({"error":{"code":"some_code","message":"m"}})"), id, false, now);
+    const Answer answer =
+        read_payment_answer(reply(status, R"({"error":{"code":"some_code","message":"m"}})"), id, false, now);
     ASSERT_EQ(std::string(kind(answer)), "rejected") << status;
     EXPECT_EQ(std::get<Rejected>(answer).status, status);
     EXPECT_EQ(std::get<Rejected>(answer).code, "some_code");
-    EXPECT_EQ(post(reply(status, "<html>Not Found</html>")), "not_an_answer") << "a portal's error page is no rejection";
+    EXPECT_EQ(post(reply(status, "<html>Not Found</html>")), "not_an_answer")
+        << "a portal's error page is no rejection";
     EXPECT_EQ(post(reply(status, "{}")), "not_an_answer");
     EXPECT_EQ(post(reply(status, R"({"error":"x"})")), "not_an_answer");
     EXPECT_EQ(post(reply(status, "")), "not_an_answer");
@@ -123,21 +145,36 @@ TEST(Answers, RetryAfterInSecondsOrAsADate) {
   EXPECT_EQ(retry_after("999999999"), seconds(3600)) << "a longer wait is asked for again";
   EXPECT_EQ(retry_after("Sun, 21 Nov 2027 19:40:33 GMT"), seconds(3600));
   EXPECT_EQ(retry_after("-5"), seconds(0));
-  for (const char* text : {"", "soon", "12 s", "1.5", "99999999999999999999999", "Sat, 21 Nov 2026", "2026-11-21T19:40:33Z"}) {
+  for (const char* text :
+       {"", "soon", "12 s", "1.5", "99999999999999999999999", "Sat, 21 Nov 2026", "2026-11-21T19:40:33Z"}) {
     EXPECT_EQ(retry_after(text), std::nullopt) << text;
   }
 }
 
 TEST(Answers, WhatIsNoAnswerIsNeverAnOutcome) {
-  for (const int status : {100, 201, 204, 206, 301, 302, 307, 308, 402, 405, 406, 410, 411, 415, 418, 451, 501, 505, 511, 0, 999}) {
+  for (const int status :
+       {100, 201, 204, 206, 301, 302, 307, 308, 402, 405, 406, 410, 411, 415, 418, 451, 501, 505, 511, 0, 999}) {
     EXPECT_EQ(post(reply(status, approval())), "not_an_answer") << status;
   }
-  for (const std::string& body : {std::string(), std::string("<html><body>Log in</body></html>"), std::string("null"), std::string("[]"), std::string("\"approved\""),
-                                  std::string("{}"), approval() + "x", "x" + approval(), approval().substr(0, 50), std::string("\xFF\xFE"),
-                                  with(R"("outcome":"approved")"), with(R"("outcome":"approved","approved_amount":"1250")"),
-                                  with(R"("outcome":"approved","approved_amount":12.5)"), with(R"("outcome":"approved","approved_amount":-1)"),
-                                  with(R"("outcome":"approved","approved_amount":100000000)"), with(R"("outcome":"APPROVED","approved_amount":1)"),
-                                  with(R"("outcome":"settled","approved_amount":1)"), with(R"("outcome":null,"approved_amount":1)"), with(R"("approved_amount":1)"),
+  for (const std::string& body : {std::string(),
+                                  std::string("<html><body>Log in</body></html>"),
+                                  std::string("null"),
+                                  std::string("[]"),
+                                  std::string("\"approved\""),
+                                  std::string("{}"),
+                                  approval() + "x",
+                                  "x" + approval(),
+                                  approval().substr(0, 50),
+                                  std::string("\xFF\xFE"),
+                                  with(R"("outcome":"approved")"),
+                                  with(R"("outcome":"approved","approved_amount":"1250")"),
+                                  with(R"("outcome":"approved","approved_amount":12.5)"),
+                                  with(R"("outcome":"approved","approved_amount":-1)"),
+                                  with(R"("outcome":"approved","approved_amount":100000000)"),
+                                  with(R"("outcome":"APPROVED","approved_amount":1)"),
+                                  with(R"("outcome":"settled","approved_amount":1)"),
+                                  with(R"("outcome":null,"approved_amount":1)"),
+                                  with(R"("approved_amount":1)"),
                                   with(R"("outcome":["approved"],"approved_amount":1)")}) {
     EXPECT_EQ(post(reply(200, body)), "not_an_answer") << body;
     EXPECT_EQ(get(reply(200, body)), "not_an_answer") << body;
@@ -169,7 +206,8 @@ TEST(Answers, NoReplyAtAll) {
 }
 
 TEST(Answers, KeptTextsAreShortAndPrintable) {
-  const std::string wild = with(R"("outcome":"declined","reason":"a\nb\u0007\u00e9c","response_code":")" + std::string(500, '9') + "\"");
+  const std::string wild =
+      with(R"("outcome":"declined","reason":"a\nb\u0007\u00e9c","response_code":")" + std::string(500, '9') + "\"");
   const Answer answer = read_payment_answer(reply(200, wild), id, false, now);
   EXPECT_EQ(std::get<DeclinedAnswer>(answer).reason, "abc");
   EXPECT_EQ(std::get<DeclinedAnswer>(answer).response_code, std::string(64, '9'));
@@ -198,20 +236,22 @@ std::vector<std::string> batch(const hal::HostOutcome& outcome, const std::vecto
 using Kinds = std::vector<std::string>;
 
 TEST(BatchAnswers, AreReadOneByOneInAnyOrder) {
-  const std::string body = R"({"results":[)"
-                           R"({"payment":"pi_c","status":409,"body":{"error":{"code":"idempotency_conflict"}}},)"
-                           R"({"payment":"pi_a","status":200,"body":{"payment":"pi_a","outcome":"approved","approved_amount":5}},)"
-                           R"({"payment":"pi_b","status":200,"body":{"payment":"pi_a","outcome":"approved","approved_amount":5}},)"
-                           R"({"payment":"pi_d","status":503},)"
-                           R"({"payment":"pi_f","status":401,"body":null},)"
-                           R"({"payment":"pi_g","status":202,"body":{"payment":"pi_g","outcome":"pending"}}]})";
+  const std::string body =
+      R"({"results":[)"
+      R"({"payment":"pi_c","status":409,"body":{"error":{"code":"idempotency_conflict"}}},)"
+      R"({"payment":"pi_a","status":200,"body":{"payment":"pi_a","outcome":"approved","approved_amount":5}},)"
+      R"({"payment":"pi_b","status":200,"body":{"payment":"pi_a","outcome":"approved","approved_amount":5}},)"
+      R"({"payment":"pi_d","status":503},)"
+      R"({"payment":"pi_f","status":401,"body":null},)"
+      R"({"payment":"pi_g","status":202,"body":{"payment":"pi_g","outcome":"pending"}}]})";
   EXPECT_EQ(batch(reply(200, body), {"pi_a", "pi_b", "pi_c", "pi_d", "pi_e", "pi_f", "pi_g"}),
             (Kinds{"approved", "not_an_answer", "rejected", "try_again", "no_answer", "not_authorized", "pending"}));
 }
 
 TEST(BatchAnswers, ResultsThatNameNobodyAreIgnored) {
-  const std::string body = R"({"results":[7,null,{"status":200},{"payment":"pi_z","status":200,"body":{}},{"payment":"pi_a"},)"
-                           R"({"payment":"pi_a","status":"200"},{"payment":"pi_a","status":4294967496,"body":{"payment":"pi_a","outcome":"approved","approved_amount":5}}]})";
+  const std::string body =
+      R"({"results":[7,null,{"status":200},{"payment":"pi_z","status":200,"body":{}},{"payment":"pi_a"},)"
+      R"({"payment":"pi_a","status":"200"},{"payment":"pi_a","status":4294967496,"body":{"payment":"pi_a","outcome":"approved","approved_amount":5}}]})";
   EXPECT_EQ(batch(reply(200, body), {"pi_a"}), Kinds{"no_answer"});
 }
 
@@ -240,10 +280,12 @@ TEST(Capabilities, OnlyTheAcquirersOwnAnswerIsOnline) {
   EXPECT_EQ(read_capabilities(reply(200, R"({"server_time":"2026-11-21T19:40:03Z"})"))->batch, 0U);
   EXPECT_EQ(read_capabilities(reply(200, R"({"batch":100000,"server_time":"2026-11-21T19:40:03Z"})"))->batch, 100U);
   EXPECT_EQ(read_capabilities(reply(200, R"({"batch":-1,"server_time":"2026-11-21T19:40:03Z"})"))->batch, 0U);
-  for (const char* body : {"", "<html>", "{}", "[]", R"({"server_time":"yesterday"})", R"({"server_time":5})", R"({"server_time":"2026-11-21T19:40:03Z"} x)"}) {
+  for (const char* body : {"", "<html>", "{}", "[]", R"({"server_time":"yesterday"})", R"({"server_time":5})",
+                           R"({"server_time":"2026-11-21T19:40:03Z"} x)"}) {
     EXPECT_FALSE(read_capabilities(reply(200, body))) << body;
   }
-  for (const int status : {201, 204, 302, 401, 404, 500}) EXPECT_FALSE(read_capabilities(reply(status, R"({"server_time":"2026-11-21T19:40:03Z"})")));
+  for (const int status : {201, 204, 302, 401, 404, 500})
+    EXPECT_FALSE(read_capabilities(reply(status, R"({"server_time":"2026-11-21T19:40:03Z"})")));
   EXPECT_FALSE(read_capabilities(hal::NotSent{}));
   EXPECT_FALSE(read_capabilities(hal::Unknown{}));
 }

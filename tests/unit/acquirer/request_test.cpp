@@ -49,14 +49,15 @@ std::string header(const hal::HostRequest& request, std::string_view name) {
 }
 
 TEST(PaymentBody, IsTheContractsExample) {
-  EXPECT_EQ(payment_body(example(), merchant),
-            R"({"id":"pi_0193f0c4a1b27c3d8e4f5a6b7c8d9e0f","object":"payment_intent","amount":1250,"amount_details":{"tip":0},)"
-            R"("card_amount":1250,"currency":"usd","merchant_id":"m_0001","terminal_id":"ND000001","merchant_reference":"order-1001",)"
-            R"("deferred":true,"stored_at":"2026-11-21T19:40:03.123Z","stan":1042,"retrieval_reference_number":"632519001042",)"
-            R"("local_transaction_time":"2026-11-21T14:40:03-05:00","read_method":"contactless_emv","brand":"visa","last4":"4242",)"
-            R"("exp_month":12,"exp_year":2030,"fallback":false,"approver":null,"emv":"9F260801020304050607AB",)"
-            R"("encrypted_card":{"format":"nd1","ksn":"A0A1A2A3A4A5A6A7A8A9AAAB","key_type":"aes-128","ciphertext":"/wAQ"},)"
-            R"("encrypted_pin_block":null})");
+  EXPECT_EQ(
+      payment_body(example(), merchant),
+      R"({"id":"pi_0193f0c4a1b27c3d8e4f5a6b7c8d9e0f","object":"payment_intent","amount":1250,"amount_details":{"tip":0},)"
+      R"("card_amount":1250,"currency":"usd","merchant_id":"m_0001","terminal_id":"ND000001","merchant_reference":"order-1001",)"
+      R"("deferred":true,"stored_at":"2026-11-21T19:40:03.123Z","stan":1042,"retrieval_reference_number":"632519001042",)"
+      R"("local_transaction_time":"2026-11-21T14:40:03-05:00","read_method":"contactless_emv","brand":"visa","last4":"4242",)"
+      R"("exp_month":12,"exp_year":2030,"fallback":false,"approver":null,"emv":"9F260801020304050607AB",)"
+      R"("encrypted_card":{"format":"nd1","ksn":"A0A1A2A3A4A5A6A7A8A9AAAB","key_type":"aes-128","ciphertext":"/wAQ"},)"
+      R"("encrypted_pin_block":null})");
 }
 
 TEST(PaymentBody, IsTheSameAtEveryAttempt) {
@@ -129,7 +130,8 @@ TEST(PaymentBody, ARefundNamesItsOriginal) {
   refund.envelope.reset();
   const std::string body = payment_body(refund, merchant);
   EXPECT_NE(body.find(R"("object":"refund")"), std::string::npos);
-  EXPECT_NE(body.find(R"("merchant_reference":"order-1001","payment_intent":"pi_original","deferred":true)"), std::string::npos);
+  EXPECT_NE(body.find(R"("merchant_reference":"order-1001","payment_intent":"pi_original","deferred":true)"),
+            std::string::npos);
   EXPECT_NE(body.find(R"("encrypted_card":null,"encrypted_pin_block":null)"), std::string::npos);
 }
 
@@ -166,8 +168,9 @@ TEST(OtherRequests, AreTheContracts) {
   EXPECT_EQ(inquiry.body, "");
   EXPECT_EQ(header(inquiry, "Nightdrop-Reader"), "SN-77");
 
-  const std::pair<ReversalReason, const char*> reasons[] = {
-      {ReversalReason::Timeout, "timeout"}, {ReversalReason::Canceled, "canceled"}, {ReversalReason::PartialRefused, "partial_refused"}};
+  const std::pair<ReversalReason, const char*> reasons[] = {{ReversalReason::Timeout, "timeout"},
+                                                            {ReversalReason::Canceled, "canceled"},
+                                                            {ReversalReason::PartialRefused, "partial_refused"}};
   for (const auto& [reason, name] : reasons) {
     const hal::HostRequest reversal = reversal_request("pi_1", reason, merchant);
     EXPECT_EQ(reversal.method, "POST");
@@ -188,7 +191,8 @@ TEST(BatchRequest, HoldsTheVeryBytesOfEachPayment) {
   EXPECT_EQ(batch.method, "POST");
   EXPECT_EQ(batch.path, "/v1/payments:batch");
   EXPECT_EQ(header(batch, "Content-Type"), "application/json");
-  EXPECT_EQ(batch.body, "{\"payments\":[" + payment_body(example(), merchant) + "," + payment_body(other, merchant) + "]}");
+  EXPECT_EQ(batch.body,
+            "{\"payments\":[" + payment_body(example(), merchant) + "," + payment_body(other, merchant) + "]}");
 }
 
 TEST(PaymentBodyDeathTest, AnUnknownBuilderIsABug) {

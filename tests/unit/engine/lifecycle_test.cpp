@@ -1,5 +1,5 @@
-// Every cell of the lifecycle table, written down a second time from the contract's words (docs/pos_protocol.md, status):
-// a change of the table must be made twice to pass.
+// Every cell of the lifecycle table, written down a second time from the contract's words (docs/pos_protocol.md,
+// status): a change of the table must be made twice to pass.
 #include "engine/lifecycle.hpp"
 
 #include <gtest/gtest.h>
@@ -81,7 +81,8 @@ TEST(Lifecycle, RiskIsStoredInFlightAndUnknownAlone) {
   for (std::size_t s = 0; s < status_count; ++s) {
     const auto state = static_cast<S>(s);
     EXPECT_EQ(is_at_risk(state), state == S::Processing || state == S::Stored || state == S::Forwarding) << word(state);
-    EXPECT_EQ(is_reportable(state), state == S::Declined || state == S::Expired || state == S::RequiresReview) << word(state);
+    EXPECT_EQ(is_reportable(state), state == S::Declined || state == S::Expired || state == S::RequiresReview)
+        << word(state);
     EXPECT_EQ(is_final(state), state == S::Succeeded || state == S::Declined || state == S::Canceled) << word(state);
     EXPECT_FALSE(is_at_risk(state) && (is_final(state) || is_reportable(state))) << word(state);
   }

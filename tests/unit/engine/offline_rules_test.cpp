@@ -51,7 +51,9 @@ class Rules : public testing::Test {
   ClockState clock;
 };
 
-TEST_F(Rules, AnOrdinaryPaymentIsAllowed) { EXPECT_EQ(decision(), "allowed"); }
+TEST_F(Rules, AnOrdinaryPaymentIsAllowed) {
+  EXPECT_EQ(decision(), "allowed");
+}
 
 TEST_F(Rules, APolicyIsGoodFromItsFirstMomentUntilJustBeforeItsLast) {
   clock.now = policy.valid_from;
@@ -291,8 +293,13 @@ TEST_F(Rules, TheFirstRuleOfTheOrderIsNamed) {
   policy.currencies.clear();
   facts = {.online_pin = true, .offline_pin_verified = false, .test_card = true, .blocked = true};
   clock = {.now = policy.valid_until, .trusted = false, .untrusted_for_ms = INT64_MAX / 2};
-  exposure = {.payments = amount_max, .refunds = 0, .count = policy.device_count, .card_total = amount_max,
-              .card_count = 9, .fallbacks = 99, .oldest_stored_at = 0};
+  exposure = {.payments = amount_max,
+              .refunds = 0,
+              .count = policy.device_count,
+              .card_total = amount_max,
+              .card_count = 9,
+              .fallbacks = 99,
+              .oldest_stored_at = 0};
   payment.amount = amount_max;
   payment.card->read_method = ReadMethod::MagneticStripeFallback;
   payment.card->fallback = true;

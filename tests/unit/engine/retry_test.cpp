@@ -17,7 +17,8 @@ constexpr std::int64_t day = 24 * hour;
 
 TEST(Backoff, FullJitterBetweenNothingAndTheCeiling) {
   for (std::uint32_t attempts = 1; attempts <= 20; ++attempts) {
-    const auto ceiling = std::min<milliseconds>(backoff_cap, backoff_base * (std::int64_t{1} << std::min(attempts - 1, 30U)));
+    const auto ceiling =
+        std::min<milliseconds>(backoff_cap, backoff_base * (std::int64_t{1} << std::min(attempts - 1, 30U)));
     EXPECT_EQ(backoff(attempts, 0), milliseconds(0));
     EXPECT_EQ(backoff(attempts, static_cast<std::uint64_t>(ceiling.count())), ceiling) << attempts;
     EXPECT_EQ(backoff(attempts, static_cast<std::uint64_t>(ceiling.count()) + 1), milliseconds(0)) << attempts;
@@ -29,7 +30,8 @@ TEST(Backoff, FullJitterBetweenNothingAndTheCeiling) {
       EXPECT_LE(delay, ceiling);
       sum += delay.count();
     }
-    EXPECT_NEAR(static_cast<double>(sum) / 2'000, static_cast<double>(ceiling.count()) / 2, static_cast<double>(ceiling.count()) * 0.05);
+    EXPECT_NEAR(static_cast<double>(sum) / 2'000, static_cast<double>(ceiling.count()) / 2,
+                static_cast<double>(ceiling.count()) * 0.05);
   }
 }
 

@@ -103,7 +103,8 @@ TEST_P(TimeJump, MovesNothing) {
 INSTANTIATE_TEST_SUITE_P(Jumps, TimeJump,
                          testing::Values(Jump{"an hour back", -hour, true}, Jump{"an hour ahead", hour, true},
                                          Jump{"to 1970", -start, true}, Jump{"to 1970, and says so", -start, false},
-                                         Jump{"years ahead", 8 * year, true}, Jump{"a minute and a bit", 61 * second, true},
+                                         Jump{"years ahead", 8 * year, true},
+                                         Jump{"a minute and a bit", 61 * second, true},
                                          Jump{"a minute and a bit back", -61 * second, true}),
                          [](const auto& each) {
                            std::string name = each.param.name;
@@ -159,8 +160,8 @@ TEST_F(Time, ARestartOfTheProcessGoesOnByTheMonotonicClock) {
   const TimeMemory memory = time.memory(device.reading());
   EXPECT_EQ(memory.high, start + hour);
   EXPECT_EQ(memory.boot_id, device.boot);
-  device.pass(3 * hour);       // the process is away
-  device.wall = 0;             // and the battery gave up
+  device.pass(3 * hour);  // the process is away
+  device.wall = 0;        // and the battery gave up
   device.wall_trusted = false;
   TimeKeeper again = begin(memory);
   EXPECT_EQ(again.now(device.reading()), start + 4 * hour);
@@ -283,7 +284,8 @@ TEST_F(Time, TheAcquirersClockCorrectsAnUntrustedOne) {
 }
 
 TEST_F(Time, TheAcquirersClockCanTakeTimeBack) {
-  TimeMemory memory{.high = start + 2 * day, .boot_id = "another", .mono_ms = 1, .trusted = false, .untrusted_for_ms = hour};
+  TimeMemory memory{
+      .high = start + 2 * day, .boot_id = "another", .mono_ms = 1, .trusted = false, .untrusted_for_ms = hour};
   TimeKeeper time = begin(memory);
   EXPECT_FALSE(time.trusted());
   const UtcMs taken = time.now(device.reading());

@@ -53,14 +53,18 @@ Payment full() {
 
 TEST(PaymentJson, HasTheContractsFields) {
   const Json json = payment_json(full());
-  EXPECT_EQ(names(json.view()), (Names{"id", "object", "amount", "amount_details", "currency", "status", "merchant_reference", "description", "metadata",
-                                       "offline_behavior", "on_network_loss", "created", "payment_method", "offline", "authorization", "decline",
-                                       "cancellation"}));
-  EXPECT_EQ(names(json["payment_method"]), (Names{"brand", "last4", "exp_month", "exp_year", "read_method", "cardholder_name", "fingerprint", "receipt"}));
+  EXPECT_EQ(names(json.view()),
+            (Names{"id", "object", "amount", "amount_details", "currency", "status", "merchant_reference",
+                   "description", "metadata", "offline_behavior", "on_network_loss", "created", "payment_method",
+                   "offline", "authorization", "decline", "cancellation"}));
+  EXPECT_EQ(names(json["payment_method"]), (Names{"brand", "last4", "exp_month", "exp_year", "read_method",
+                                                  "cardholder_name", "fingerprint", "receipt"}));
   EXPECT_EQ(names(json["payment_method"]["receipt"]),
-            (Names{"application_preferred_name", "dedicated_file_name", "application_cryptogram", "terminal_verification_results",
-                   "transaction_status_information", "authorization_response_code", "cardholder_verification_method", "account_type"}));
-  EXPECT_EQ(names(json["offline"]), (Names{"stored_at", "requires_upload", "deadline", "reference", "attempts", "last_attempt"}));
+            (Names{"application_preferred_name", "dedicated_file_name", "application_cryptogram",
+                   "terminal_verification_results", "transaction_status_information", "authorization_response_code",
+                   "cardholder_verification_method", "account_type"}));
+  EXPECT_EQ(names(json["offline"]),
+            (Names{"stored_at", "requires_upload", "deadline", "reference", "attempts", "last_attempt"}));
   EXPECT_EQ(names(json["offline"]["last_attempt"]), (Names{"at", "route", "outcome"}));
   EXPECT_EQ(json["amount"].integer(), 1'450);
   EXPECT_EQ(json["amount_details"].dump(), R"({"tip":200})");
@@ -68,14 +72,16 @@ TEST(PaymentJson, HasTheContractsFields) {
   EXPECT_EQ(json["created"].string(), "2026-11-21T19:40:03.123Z");
   EXPECT_EQ(json["metadata"].dump(), R"({"table":"7"})");
   EXPECT_EQ(json["offline"]["requires_upload"].boolean(), true);
-  EXPECT_EQ(json["offline"]["last_attempt"].dump(), R"({"at":"2026-11-21T19:40:04.123Z","route":"wifi","outcome":"unknown"})");
+  EXPECT_EQ(json["offline"]["last_attempt"].dump(),
+            R"({"at":"2026-11-21T19:40:04.123Z","route":"wifi","outcome":"unknown"})");
   EXPECT_TRUE(json["payment_method"]["cardholder_name"].is_null());
   EXPECT_TRUE(json["authorization"].is_null() && json["decline"].is_null() && json["cancellation"].is_null());
 }
 
 TEST(PaymentJson, NeverHoldsCardDataOrWhatIsTheReadersAlone) {
   const std::string text = payment_json(full()).dump();
-  for (const char* secret : {"ciphertext", "envelope", "ksn", "7u7u", "EEEE", "\"emv\":", "approver", "not_before", "exposure"}) {
+  for (const char* secret :
+       {"ciphertext", "envelope", "ksn", "7u7u", "EEEE", "\"emv\":", "approver", "not_before", "exposure"}) {
     EXPECT_EQ(text.find(secret), std::string::npos) << secret;
   }
 }
@@ -93,7 +99,8 @@ TEST(PaymentJson, EachStatusHasItsWordAndWhetherItMustStillGoUp) {
     payment.status = static_cast<Status>(i);
     const Json json = payment_json(payment);
     EXPECT_EQ(json["status"].string(), word(payment.status));
-    const bool waits = payment.status == Status::Stored || payment.status == Status::Forwarding || payment.status == Status::Expired;
+    const bool waits =
+        payment.status == Status::Stored || payment.status == Status::Forwarding || payment.status == Status::Expired;
     EXPECT_EQ(json["offline"]["requires_upload"].boolean(), waits) << word(payment.status);
   }
 }
@@ -105,10 +112,12 @@ TEST(PaymentJson, AnswersAndEnds) {
   payment.cancellation = Cancellation{CancelReason::Reversed, at};
   payment.reportable = true;
   const Json json = payment_json(payment);
-  EXPECT_EQ(json["authorization"].dump(),
-            R"({"id":"aq_1","code":"831000","approved_amount":1450,"response_code":"00","processed_at":"2026-11-21T19:40:03.123Z"})");
-  EXPECT_EQ(json["decline"].dump(),
-            R"({"reason":"insufficient_funds","response_code":"51","advice_code":null,"category":"soft","next_action":"Ask again.","retry_at":"2026-11-21T19:40:03.123Z"})");
+  EXPECT_EQ(
+      json["authorization"].dump(),
+      R"({"id":"aq_1","code":"831000","approved_amount":1450,"response_code":"00","processed_at":"2026-11-21T19:40:03.123Z"})");
+  EXPECT_EQ(
+      json["decline"].dump(),
+      R"({"reason":"insufficient_funds","response_code":"51","advice_code":null,"category":"soft","next_action":"Ask again.","retry_at":"2026-11-21T19:40:03.123Z"})");
   EXPECT_EQ(json["cancellation"].dump(), R"({"reason":"reversed","at":"2026-11-21T19:40:03.123Z"})");
   EXPECT_EQ(json["acknowledged"].boolean(), false);
 }
@@ -145,11 +154,13 @@ TEST(OfflineStatusJson, HasTheContractsFields) {
   status.totals.oldest_stored_at = at;
   status.in_flight = 2;
   const Json json = offline_status_json(status, policy);
-  EXPECT_EQ(json.dump(), R"({"network_status":"online","route":"cellular","offline_payments_count":3,"offline_payment_amounts_by_currency":{"usd":1980},)"
-                         R"("oldest_stored_at":"2026-11-21T19:40:03.123Z","next_deadline":null,"limits":{)"
-                         R"("eur":{"per_transaction":10000,"device_total":100000,"device_total_remaining":100000},)"
-                         R"("usd":{"per_transaction":10000,"device_total":100000,"device_total_remaining":98020},)"
-                         R"("device_count":100,"device_count_remaining":97},"forwarding":{"paused":false,"in_flight":2,"reason":null}})");
+  EXPECT_EQ(
+      json.dump(),
+      R"({"network_status":"online","route":"cellular","offline_payments_count":3,"offline_payment_amounts_by_currency":{"usd":1980},)"
+      R"("oldest_stored_at":"2026-11-21T19:40:03.123Z","next_deadline":null,"limits":{)"
+      R"("eur":{"per_transaction":10000,"device_total":100000,"device_total_remaining":100000},)"
+      R"("usd":{"per_transaction":10000,"device_total":100000,"device_total_remaining":98020},)"
+      R"("device_count":100,"device_count_remaining":97},"forwarding":{"paused":false,"in_flight":2,"reason":null}})");
 }
 
 TEST(OfflineStatusJson, NothingRemainsBelowZero) {
@@ -175,8 +186,8 @@ TEST(SyncReportJson, HasTheContractsFields) {
   run.requires_review = 1;
   run.amounts[Currency{}] = {100, 200};
   const Json json = sync_report_json(run, {full()});
-  EXPECT_EQ(names(json.view()), (Names{"id", "started_at", "ended_at", "route", "forwarded", "succeeded", "declined", "requires_review", "expired",
-                                       "amounts_by_currency", "payments"}));
+  EXPECT_EQ(names(json.view()), (Names{"id", "started_at", "ended_at", "route", "forwarded", "succeeded", "declined",
+                                       "requires_review", "expired", "amounts_by_currency", "payments"}));
   EXPECT_EQ(json["id"].integer(), 4);
   EXPECT_TRUE(json["ended_at"].is_null());
   EXPECT_EQ(json["amounts_by_currency"].dump(), R"({"usd":{"succeeded":100,"declined":200}})");

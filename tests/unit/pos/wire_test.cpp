@@ -57,8 +57,10 @@ TEST(Requests, SayWhatIsWrongUnderTheirIdWhereItCanBeRead) {
 
 TEST(Lines, AreOneObjectEach) {
   const Json result = std::move(Json::object().set("text", "a\nb"));
-  EXPECT_EQ(result_line("\"x\"", result.view()), "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"result\":{\"text\":\"a\\nb\"}}\n");
-  EXPECT_EQ(error_line("null", parse_error, "No."), "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,\"message\":\"No.\"}}\n");
+  EXPECT_EQ(result_line("\"x\"", result.view()),
+            "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"result\":{\"text\":\"a\\nb\"}}\n");
+  EXPECT_EQ(error_line("null", parse_error, "No."),
+            "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,\"message\":\"No.\"}}\n");
   EXPECT_EQ(notification_line(R"({"seq":1})"), "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":{\"seq\":1}}\n");
 }
 
@@ -113,7 +115,8 @@ TEST(ParamsRead, IntegersHaveTheirRange) {
 
 TEST(ParamsRead, CurrenciesAreIso4217InLowerCase) {
   const auto currency = [](Params& params) { (void)params.currency("currency"); };
-  for (const char* good : {"usd", "eur", "jpy", "kwd"}) EXPECT_EQ(blamed((std::string(R"({"currency":")") + good + "\"}").c_str(), currency), "") << good;
+  for (const char* good : {"usd", "eur", "jpy", "kwd"})
+    EXPECT_EQ(blamed((std::string(R"({"currency":")") + good + "\"}").c_str(), currency), "") << good;
   for (const char* bad : {"USD", "usx", "us", "usdd", "", "840", "Usd"}) {
     EXPECT_EQ(blamed((std::string(R"({"currency":")") + bad + "\"}").c_str(), currency), "currency") << bad;
   }
@@ -124,14 +127,16 @@ TEST(ParamsRead, ReferencesArePrintableAscii) {
   EXPECT_EQ(blamed(R"({"r":"order 10~01"})", reference), "");
   EXPECT_EQ(blamed((R"({"r":")" + std::string(64, 'a') + "\"}").c_str(), reference), "");
   EXPECT_EQ(blamed((R"({"r":")" + std::string(65, 'a') + "\"}").c_str(), reference), "r");
-  for (const char* bad : {R"({"r":""})", R"({"r":"é"})", R"({"r":"a\n"})", R"({"r":"\u007f"})", R"({"r":5})", "{}"}) EXPECT_EQ(blamed(bad, reference), "r") << bad;
+  for (const char* bad : {R"({"r":""})", R"({"r":"é"})", R"({"r":"a\n"})", R"({"r":"\u007f"})", R"({"r":5})", "{}"})
+    EXPECT_EQ(blamed(bad, reference), "r") << bad;
 }
 
 TEST(ParamsRead, PinsAreFourToTwelveDigits) {
   const auto pin = [](Params& params) { (void)params.pin("pin"); };
   EXPECT_EQ(blamed(R"({"pin":"2468"})", pin), "");
   EXPECT_EQ(blamed(R"({"pin":"123456789012"})", pin), "");
-  for (const char* bad : {R"({"pin":"123"})", R"({"pin":"1234567890123"})", R"({"pin":"12a4"})", R"({"pin":2468})", R"({"pin":""})", R"({"pin":"12 34"})", "{}"}) {
+  for (const char* bad : {R"({"pin":"123"})", R"({"pin":"1234567890123"})", R"({"pin":"12a4"})", R"({"pin":2468})",
+                          R"({"pin":""})", R"({"pin":"12 34"})", "{}"}) {
     EXPECT_EQ(blamed(bad, pin), "pin") << bad;
   }
 }
@@ -140,8 +145,10 @@ TEST(ParamsRead, TipsAndMetadata) {
   const auto tip = [](Params& params) { (void)params.tip(); };
   EXPECT_EQ(blamed(R"({"amount_details":{"tip":0}})", tip), "");
   EXPECT_EQ(blamed("{}", tip), "");
-  for (const char* bad : {R"({"amount_details":{}})", R"({"amount_details":{"tip":-1}})", R"({"amount_details":{"tip":1,"x":2}})", R"({"amount_details":{"tip":"1"}})",
-                          R"({"amount_details":5})", R"({"amount_details":{"tip":1.5}})", R"({"amount_details":{"tip":100000000}})"}) {
+  for (const char* bad :
+       {R"({"amount_details":{}})", R"({"amount_details":{"tip":-1}})", R"({"amount_details":{"tip":1,"x":2}})",
+        R"({"amount_details":{"tip":"1"}})", R"({"amount_details":5})", R"({"amount_details":{"tip":1.5}})",
+        R"({"amount_details":{"tip":100000000}})"}) {
     EXPECT_EQ(blamed(bad, tip), "amount_details") << bad;
   }
   const auto metadata = [](Params& params) { (void)params.metadata(); };
@@ -149,23 +156,30 @@ TEST(ParamsRead, TipsAndMetadata) {
   std::string pairs;
   for (int i = 0; i < 17; ++i) pairs += (i == 0 ? "" : ",") + ("\"k" + std::to_string(i)) + "\":\"v\"";
   EXPECT_EQ(blamed(("{\"metadata\":{" + pairs + "}}").c_str(), metadata), "metadata");
-  EXPECT_EQ(blamed(("{\"metadata\":{\"" + std::string(40, 'k') + "\":\"" + std::string(200, 'v') + "\"}}").c_str(), metadata), "");
+  EXPECT_EQ(
+      blamed(("{\"metadata\":{\"" + std::string(40, 'k') + "\":\"" + std::string(200, 'v') + "\"}}").c_str(), metadata),
+      "");
   EXPECT_EQ(blamed(("{\"metadata\":{\"" + std::string(41, 'k') + "\":\"v\"}}").c_str(), metadata), "metadata");
   EXPECT_EQ(blamed(("{\"metadata\":{\"k\":\"" + std::string(201, 'v') + "\"}}").c_str(), metadata), "metadata");
-  for (const char* bad : {R"({"metadata":[]})", R"({"metadata":{"a":1}})", R"({"metadata":{"":"v"}})", R"({"metadata":"x"})"}) EXPECT_EQ(blamed(bad, metadata), "metadata") << bad;
+  for (const char* bad :
+       {R"({"metadata":[]})", R"({"metadata":{"a":1}})", R"({"metadata":{"":"v"}})", R"({"metadata":"x"})"})
+    EXPECT_EQ(blamed(bad, metadata), "metadata") << bad;
 }
 
 TEST(ParamsRead, WordsListsAndTruths) {
   const auto word = [](Params& params) { (void)params.optional_word<OfflineBehavior>("w"); };
   EXPECT_EQ(blamed(R"({"w":"force_offline"})", word), "");
   EXPECT_EQ(blamed("{}", word), "");
-  for (const char* bad : {R"({"w":"Force_offline"})", R"({"w":"force"})", R"({"w":1})", R"({"w":""})"}) EXPECT_EQ(blamed(bad, word), "w") << bad;
+  for (const char* bad : {R"({"w":"Force_offline"})", R"({"w":"force"})", R"({"w":1})", R"({"w":""})"})
+    EXPECT_EQ(blamed(bad, word), "w") << bad;
   const auto truth = [](Params& params) { (void)params.optional_boolean("b"); };
   EXPECT_EQ(blamed(R"({"b":false})", truth), "");
   for (const char* bad : {R"({"b":0})", R"({"b":"true"})"}) EXPECT_EQ(blamed(bad, truth), "b") << bad;
   const auto list = [](Params& params) { (void)params.texts("l", 2, 3); };
   EXPECT_EQ(blamed(R"({"l":["a","bcd"]})", list), "");
-  for (const char* bad : {R"({"l":["a","b","c"]})", R"({"l":["abcd"]})", R"({"l":[""]})", R"({"l":[1]})", R"({"l":{}})"}) EXPECT_EQ(blamed(bad, list), "l") << bad;
+  for (const char* bad :
+       {R"({"l":["a","b","c"]})", R"({"l":["abcd"]})", R"({"l":[""]})", R"({"l":[1]})", R"({"l":{}})"})
+    EXPECT_EQ(blamed(bad, list), "l") << bad;
 }
 
 TEST(ParamsRead, TheFirstThingWrongIsNamed) {

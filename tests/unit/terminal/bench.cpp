@@ -63,7 +63,8 @@ void Bench::run() {
   for (std::size_t i = host.log.size() - std::min<std::size_t>(4, host.log.size()); i < host.log.size(); ++i) {
     last += "\n" + host.log[i].method + " " + host.log[i].path;
   }
-  ADD_FAILURE() << "the terminal never comes to rest; probes " << host.probes << ", requests " << host.log.size() << ", last:" << last;
+  ADD_FAILURE() << "the terminal never comes to rest; probes " << host.probes << ", requests " << host.log.size()
+                << ", last:" << last;
 }
 
 void Bench::advance(std::int64_t ms) {
@@ -188,7 +189,8 @@ std::optional<hal::HostOutcome> Bench::take(const hal::HostRequest& request) {
   const std::string id(body ? (*body)["id"].string().value_or("") : "");
   if (const auto planned = plan.find(id); planned != plan.end()) return planned->second(request);
   if (reversed.contains(id)) {
-    return reply(200, R"({"id":"aq_x","payment":")" + id + R"(","outcome":"declined","response_code":"21","reason":"reversed","category":"hard"})");
+    return reply(200, R"({"id":"aq_x","payment":")" + id +
+                          R"(","outcome":"declined","response_code":"21","reason":"reversed","category":"hard"})");
   }
   const auto [entry, fresh] = ledger.emplace(id, request.body);
   EXPECT_EQ(entry->second, request.body) << "the body of one id changed";
@@ -199,7 +201,8 @@ std::optional<hal::HostOutcome> Bench::acquirer(const hal::HostRequest& request)
   if (!links.states[request.route]) return hal::NotSent{"the link is down", false};
   if (!acquirer_answers) return std::nullopt;
   if (request.path == "/v1/capabilities") {
-    const std::string json = R"({"batch":)" + std::to_string(batch) + R"(,"http2":true,"server_time":")" + rfc3339(truth()) + "\"}";
+    const std::string json =
+        R"({"batch":)" + std::to_string(batch) + R"(,"http2":true,"server_time":")" + rfc3339(truth()) + "\"}";
     return reply(200, json);
   }
   if (request.path == "/v1/payments") return take(request);

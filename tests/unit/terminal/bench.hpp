@@ -1,5 +1,6 @@
-// A terminal on a bench: the real terminal on the real SQLCipher queue, fakes for all else, virtual time. The host keeps a
-// small ledger that takes each id once. Time moves only by advance(), which ticks whenever the terminal asked for it.
+// A terminal on a bench: the real terminal on the real SQLCipher queue, fakes for all else, virtual time. The host
+// keeps a small ledger that takes each id once. Time moves only by advance(), which ticks whenever the terminal asked
+// for it.
 #pragma once
 
 #include <set>
@@ -42,12 +43,12 @@ class Bench {
 
   // --- life ---
   void start();
-  void crash();      // the process dies: what was not committed is gone
+  void crash();  // the process dies: what was not committed is gone
   void restart() { crash(), start(); }
   void reboot(bool wall_trusted);
 
   // --- time ---
-  void run();                 // ends turns and delivers answers until all is quiet
+  void run();  // ends turns and delivers answers until all is quiet
   void advance(std::int64_t ms);
   UtcMs truth() const { return utc + lived_ms_; }  // what time it really is
 
@@ -71,7 +72,8 @@ class Bench {
   void offline();
   // What the acquirer does with a request to /v1/payments…; by default it approves.
   std::optional<hal::HostOutcome> acquirer(const hal::HostRequest& request);
-  static hal::HostReply reply(int status, std::string body, std::vector<std::pair<std::string, std::string>> headers = {});
+  static hal::HostReply reply(int status, std::string body,
+                              std::vector<std::pair<std::string, std::string>> headers = {});
   static std::string approval(const std::string& id, std::int64_t amount);
 
   // --- what became of it ---
@@ -96,7 +98,7 @@ class Bench {
   bool disk_fails{false};
   bool disk_is_full{false};
 
-  std::map<std::string, std::string> ledger;             // id -> body: what the acquirer has taken
+  std::map<std::string, std::string> ledger;  // id -> body: what the acquirer has taken
   std::set<std::string> reversed;
   std::map<std::string, std::function<std::optional<hal::HostOutcome>(const hal::HostRequest&)>> plan;  // by id
   std::size_t batch{0};

@@ -1,4 +1,5 @@
-// At the counter: intents and their references, cards that are refused, caps, managers, tips, and a cancel in every state.
+// At the counter: intents and their references, cards that are refused, caps, managers, tips, and a cancel in every
+// state.
 #include <gtest/gtest.h>
 
 #include "unit/terminal/bench.hpp"
@@ -54,7 +55,8 @@ TEST_F(Counter, TheSameReferenceWithTheSameParamsIsTheSameIntent) {
   const Answered paid = bench.pay(1'000, [&](auto& params) { reference(params), offline_now(params); });
   ASSERT_EQ(paid.text(), "stored");
   bench.restart();
-  EXPECT_EQ(bench.create(1'000, [&](auto& params) { reference(params), offline_now(params); }), paid.payment().id) << "from the card on it lasts";
+  EXPECT_EQ(bench.create(1'000, [&](auto& params) { reference(params), offline_now(params); }), paid.payment().id)
+      << "from the card on it lasts";
   EXPECT_FALSE(bench.terminal->checkout().create(other));
 }
 
@@ -95,10 +97,12 @@ TEST_F(Counter, ARefusedCardLeavesNothingBehind) {
     std::function<void(Bench&, hal::CardData&)> change;
   } const refusals[] = {
       {"offline_brand_not_allowed", [](Bench&, hal::CardData& card) { card.summary.brand = Brand::Girocard; }},
-      {"entry_mode_not_allowed_offline", [](Bench&, hal::CardData& card) { card.summary.read_method = ReadMethod::Keyed; }},
+      {"entry_mode_not_allowed_offline",
+       [](Bench&, hal::CardData& card) { card.summary.read_method = ReadMethod::Keyed; }},
       {"offline_and_card_expired", [](Bench&, hal::CardData& card) { card.summary.exp_year = 2020; }},
       {"online_pin_not_supported_offline", [](Bench&, hal::CardData& card) { card.online_pin = Bench::pin("1234"); }},
-      {"test_card_in_livemode", [](Bench& each, hal::CardData& card) { each.policy.livemode = true, card.test_card = true; }},
+      {"test_card_in_livemode",
+       [](Bench& each, hal::CardData& card) { each.policy.livemode = true, card.test_card = true; }},
       {"card_blocked", [](Bench& each, hal::CardData&) { each.policy.blocked_bins = {"4"}; }},
   };
   for (const auto& refusal : refusals) {
@@ -380,7 +384,10 @@ TEST_F(Counter, CancelInFlightThatIsDeclinedIsDeclined) {
   const Answered sale = bench.pay(1'000);
   const std::string id(Json::parse(bench.host.log.at(0).body)->view()["id"].string().value_or(""));
   (void)bench.cancel(id);
-  bench.plan[id] = [&](const hal::HostRequest&) { return Bench::reply(200, R"({"payment":")" + id + R"(","outcome":"declined","response_code":"05","reason":"x","category":"soft"})"); };
+  bench.plan[id] = [&](const hal::HostRequest&) {
+    return Bench::reply(
+        200, R"({"payment":")" + id + R"(","outcome":"declined","response_code":"05","reason":"x","category":"soft"})");
+  };
   bench.acquirer_answers = true;
   bench.run();
   EXPECT_EQ(sale.text(), "declined");
@@ -426,7 +433,9 @@ TEST_F(Counter, CancelAForwardThatNeverLeft) {
   bench.plan[id] = [](const hal::HostRequest&) { return std::nullopt; };
   bench.online();
   EXPECT_EQ(bench.cancel(id).text(), "forwarding");
-  bench.plan[id] = [](const hal::HostRequest&) -> std::optional<hal::HostOutcome> { return hal::NotSent{"refused", false}; };
+  bench.plan[id] = [](const hal::HostRequest&) -> std::optional<hal::HostOutcome> {
+    return hal::NotSent{"refused", false};
+  };
   bench.run();
   EXPECT_EQ(bench.status(id), "canceled");
   EXPECT_FALSE(*bench.store->find_reversal(id)) << "nobody can have it";
@@ -477,7 +486,10 @@ TEST_F(Counter, CancelWhatIsSettledIsRefused) {
   EXPECT_EQ(poor.text(), "succeeded");
   bench.offline();
   const std::string id = bench.stored(500);
-  bench.plan[id] = [&](const hal::HostRequest&) { return Bench::reply(200, R"({"payment":")" + id + R"(","outcome":"declined","response_code":"05","reason":"x","category":"soft"})"); };
+  bench.plan[id] = [&](const hal::HostRequest&) {
+    return Bench::reply(
+        200, R"({"payment":")" + id + R"(","outcome":"declined","response_code":"05","reason":"x","category":"soft"})");
+  };
   bench.online();
   EXPECT_EQ(bench.cancel(id).text(), "unexpected_state");
 }
@@ -488,7 +500,9 @@ TEST_F(Counter, AReversalThatIsRefusedIsForAPerson) {
   bench.online();
   (void)bench.cancel(id);
   bench.plan.clear();
-  bench.plan[id + ":reversal"] = [](const hal::HostRequest&) { return Bench::reply(422, R"({"error":{"code":"too_late"}})"); };
+  bench.plan[id + ":reversal"] = [](const hal::HostRequest&) {
+    return Bench::reply(422, R"({"error":{"code":"too_late"}})");
+  };
   bench.advance(20'000);
   EXPECT_EQ(bench.status(id), "requires_review");
   EXPECT_EQ(bench.row(id).decline->next_action.find("Nothing was charged"), std::string::npos) << "it was approved";
@@ -496,7 +510,8 @@ TEST_F(Counter, AReversalThatIsRefusedIsForAPerson) {
 }
 
 TEST_F(Counter, RequireOnlineWithoutAPathIsRefusedBeforeTheCard) {
-  const Answered refused = bench.pay(1'000, [](auto& params) { params.offline_behavior = OfflineBehavior::RequireOnline; });
+  const Answered refused =
+      bench.pay(1'000, [](auto& params) { params.offline_behavior = OfflineBehavior::RequireOnline; });
   EXPECT_EQ(refused.text(), "network_required");
   EXPECT_EQ(bench.reader.listener, nullptr);
 }

@@ -89,7 +89,9 @@ TEST_F(Deadlines, AnExpiredPaymentCanBeVoided) {
 TEST_F(Deadlines, AnExpiredPaymentThatWasSentOnceIsVoidedWithAReversal) {
   const std::string id = bench.stored(1'000);
   // The acquirer took it for pending and then denied having it; then the path was gone.
-  bench.plan[id] = [&](const hal::HostRequest&) { return Bench::reply(202, R"({"payment":")" + id + R"(","outcome":"pending"})"); };
+  bench.plan[id] = [&](const hal::HostRequest&) {
+    return Bench::reply(202, R"({"payment":")" + id + R"(","outcome":"pending"})");
+  };
   bench.host.answer = [&](const hal::HostRequest& request) -> std::optional<hal::HostOutcome> {
     const bool asked = request.method == "GET" && request.path.starts_with("/v1/payments/");
     if (asked) bench.links.set(Route::Wifi, false);
@@ -166,7 +168,8 @@ TEST_F(Deadlines, ARebootAt1970ExpiresNothingAndTheAcquirersTimeMovesWhatWasTake
   EXPECT_FALSE(bench.terminal->books().clock().trusted);
   const UtcMs engine_time = bench.terminal->books().now();
   EXPECT_LE(engine_time, bench.truth());
-  EXPECT_GE(engine_time, bench.truth() - terminal::Terminal::keep_time_every_ms) << "time goes on from the highest seen";
+  EXPECT_GE(engine_time, bench.truth() - terminal::Terminal::keep_time_every_ms)
+      << "time goes on from the highest seen";
   const std::string since = bench.stored(2'000);
   const UtcMs since_deadline = *bench.row(since).deadline;
   // The acquirer knows that five hours passed while the device was off.

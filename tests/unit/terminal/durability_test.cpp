@@ -1,4 +1,5 @@
-// A disk that says no: nothing is promised, sent or remembered that is not on it, and nothing that is under way is lost.
+// A disk that says no: nothing is promised, sent or remembered that is not on it, and nothing that is under way is
+// lost.
 #include <gtest/gtest.h>
 
 #include "unit/terminal/bench.hpp"
@@ -113,8 +114,8 @@ TEST_F(Durability, WhoWaitsForAProbeHearsOfAFailedCommit) {
   EXPECT_EQ(bench.totals().count, 0);
 }
 
-// The acquirer approved, and the disk could not take it: whoever asked hears that nothing is certain; the payment goes on
-// under its own id and is settled once.
+// The acquirer approved, and the disk could not take it: whoever asked hears that nothing is certain; the payment goes
+// on under its own id and is settled once.
 TEST_F(Durability, AnAnswerThatCouldNotBeWrittenIsAskedForAgain) {
   for (const bool at_commit : {true, false}) {
     Bench each;

@@ -70,9 +70,15 @@ class FakeVault final : public hal::KeyVault {
                   static_cast<unsigned long long>(~hash));
     return std::string(text.data());
   }
-  Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override { return std::vector<std::uint8_t>(70, 0x30); }
-  Result<std::vector<std::uint8_t>> sign_digest(std::span<const std::uint8_t>) override { return std::vector<std::uint8_t>(70, 0x30); }
-  Result<void> with_queue_key(const std::function<Result<void>(std::span<const std::uint8_t, 32>)>&) override { return {}; }
+  Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override {
+    return std::vector<std::uint8_t>(70, 0x30);
+  }
+  Result<std::vector<std::uint8_t>> sign_digest(std::span<const std::uint8_t>) override {
+    return std::vector<std::uint8_t>(70, 0x30);
+  }
+  Result<void> with_queue_key(const std::function<Result<void>(std::span<const std::uint8_t, 32>)>&) override {
+    return {};
+  }
   void check_pin(SecretBytes pin, std::vector<std::uint8_t>, std::vector<std::uint8_t>, std::uint32_t,
                  std::function<void(bool)> done) override {
     const std::string digits(reinterpret_cast<const char*>(pin.view().data()), pin.size());

@@ -31,17 +31,21 @@ class Forwarding : public testing::Test {
     for (const std::string& id : all) EXPECT_EQ(bench.status(id), status) << id;
   }
   std::size_t in_the_air() const {
-    return static_cast<std::size_t>(std::ranges::count_if(bench.host.waiting, [](const auto& each) { return each.request.path != "/v1/capabilities"; }));
+    return static_cast<std::size_t>(std::ranges::count_if(
+        bench.host.waiting, [](const auto& each) { return each.request.path != "/v1/capabilities"; }));
   }
   // The acquirer answers probes and lets requests hang.
   void hold_requests() {
-    bench.host.answer = [this](const hal::HostRequest& request) { return request.path == "/v1/capabilities" ? bench.acquirer(request) : std::nullopt; };
+    bench.host.answer = [this](const hal::HostRequest& request) {
+      return request.path == "/v1/capabilities" ? bench.acquirer(request) : std::nullopt;
+    };
   }
   void let_go() {
     bench.host.answer = [this](const hal::HostRequest& request) { return bench.acquirer(request); };
   }
   auto always(int status, std::string body = "", std::vector<std::pair<std::string, std::string>> headers = {}) {
-    return [=](const hal::HostRequest&) -> std::optional<hal::HostOutcome> { return Bench::reply(status, body, headers); };
+    return
+        [=](const hal::HostRequest&) -> std::optional<hal::HostOutcome> { return Bench::reply(status, body, headers); };
   }
   Bench bench;
 };
@@ -105,7 +109,8 @@ TEST_F(Forwarding, APoisonedPaymentHoldsUpNobody) {
   bench.advance(600'000);
   EXPECT_EQ(bench.status(all[0]), "stored");
   EXPECT_TRUE(bench.row(all[0]).outcome_unknown);
-  const auto tries = std::ranges::count_if(bench.host.log, [&](const auto& request) { return id_in(request) == all[0]; });
+  const auto tries =
+      std::ranges::count_if(bench.host.log, [&](const auto& request) { return id_in(request) == all[0]; });
   EXPECT_GE(tries, 10) << "it is not forgotten";
   EXPECT_LE(tries, 60) << "and backs off";
   const auto started = bench.events("sync.started").size();
@@ -126,7 +131,8 @@ TEST_F(Forwarding, ThreeLossesInAnHourCauseNothing) {
     bench.offline();
     // What was in the air is cut; the acquirer had taken some of it.
     for (auto& sent : std::exchange(bench.host.waiting, {})) {
-      if (sent.request.path == "/v1/payments" && id_in(sent.request) != all[5]) bench.ledger.emplace(id_in(sent.request), sent.request.body);
+      if (sent.request.path == "/v1/payments" && id_in(sent.request) != all[5])
+        bench.ledger.emplace(id_in(sent.request), sent.request.body);
       sent.done(hal::Unknown{"cut", false});
     }
     bench.run();
@@ -279,7 +285,8 @@ TEST_F(Forwarding, OneRejectedPaymentIsForAPersonAndTheRestGoesOn) {
   bench.plan[all[1]] = always(409, R"({"error":{"code":"idempotency_conflict","message":"x"}})");
   bench.plan[all[2]] = always(422, R"({"error":{"code":"bad_emv","message":"x"}})");
   bench.online();
-  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(bench.status(all[i]), i == 1 || i == 2 ? "requires_review" : "succeeded");
+  for (std::size_t i = 0; i < all.size(); ++i)
+    EXPECT_EQ(bench.status(all[i]), i == 1 || i == 2 ? "requires_review" : "succeeded");
   EXPECT_EQ(bench.terminal->list_declines(false, 10, "")->data.size(), 2U);
   EXPECT_EQ(bench.row(all[1]).decline->reason, "idempotency_conflict");
   EXPECT_EQ(bench.row(all[1]).decline->next_action.find("Nothing was charged"), std::string::npos);
@@ -305,7 +312,8 @@ TEST_F(Forwarding, AnswersThatWereLostAreAskedForUnderTheSameId) {
   std::map<std::string, int> tries;
   bench.host.answer = [&](const hal::HostRequest& request) -> std::optional<hal::HostOutcome> {
     auto outcome = bench.acquirer(request);
-    if (request.path == "/v1/payments" && ++tries[id_in(request)] <= 2) return hal::Unknown{"cut", false};  // taken, not heard
+    if (request.path == "/v1/payments" && ++tries[id_in(request)] <= 2)
+      return hal::Unknown{"cut", false};  // taken, not heard
     return outcome;
   };
   bench.online();
@@ -333,7 +341,9 @@ TEST_F(Forwarding, ACrashInTheMiddleSendsAgainUnderTheSameIdWithTheSameBody) {
 
 TEST_F(Forwarding, DeclinesAreReportedUntilAcknowledged) {
   const auto all = store(3, 1'000);
-  bench.plan[all[1]] = always(200, R"({"id":"aq_1","payment":")" + all[1] + R"(","outcome":"declined","response_code":"51","reason":"insufficient_funds","category":"soft"})");
+  bench.plan[all[1]] = always(
+      200, R"({"id":"aq_1","payment":")" + all[1] +
+               R"(","outcome":"declined","response_code":"51","reason":"insufficient_funds","category":"soft"})");
   bench.online();
   EXPECT_EQ(bench.status(all[1]), "declined");
   ASSERT_EQ(bench.terminal->list_declines(false, 10, "")->data.size(), 1U);
@@ -346,7 +356,9 @@ TEST_F(Forwarding, DeclinesAreReportedUntilAcknowledged) {
 
 TEST_F(Forwarding, ASyncRunSaysWhatHappened) {
   const auto all = store(4, 1'000);  // 1000, 1001, 1002, 1003
-  bench.plan[all[1]] = always(200, R"({"payment":")" + all[1] + R"(","outcome":"declined","response_code":"05","reason":"do_not_honor","category":"soft"})");
+  bench.plan[all[1]] =
+      always(200, R"({"payment":")" + all[1] +
+                      R"(","outcome":"declined","response_code":"05","reason":"do_not_honor","category":"soft"})");
   bench.plan[all[2]] = always(422, R"({"error":{"code":"bad_emv"}})");
   bench.online();
   bench.advance(1'000);
@@ -385,7 +397,9 @@ TEST_F(Forwarding, ASyncRunThatACrashCutOffIsTakenUpAndEnded) {
 TEST_F(Forwarding, ASoftDeclineIsTriedAgainWhereThePolicySaysSo) {
   bench.policy.decline_retries = {.enabled = true, .max_per_day = 1, .max_per_30_days = 2};
   const auto all = store(1);
-  bench.plan[all[0]] = always(200, R"({"payment":")" + all[0] + R"(","outcome":"declined","response_code":"51","reason":"insufficient_funds","category":"soft"})");
+  bench.plan[all[0]] = always(
+      200, R"({"payment":")" + all[0] +
+               R"(","outcome":"declined","response_code":"51","reason":"insufficient_funds","category":"soft"})");
   bench.online();
   EXPECT_EQ(bench.status(all[0]), "declined");
   EXPECT_TRUE(bench.row(all[0]).envelope) << "kept for the next try";
@@ -407,9 +421,13 @@ TEST_F(Forwarding, ASoftDeclineIsTriedAgainWhereThePolicySaysSo) {
 TEST_F(Forwarding, ARetryThatMeetsNoPathDoesNotExpireOnTheSpot) {
   bench.policy.decline_retries = {.enabled = true, .max_per_day = 1, .max_per_30_days = 5};
   const auto all = store(1);
-  bench.plan[all[0]] = always(200, R"({"payment":")" + all[0] + R"(","outcome":"declined","response_code":"51","reason":"x","category":"soft"})");
+  bench.plan[all[0]] =
+      always(200, R"({"payment":")" + all[0] +
+                      R"(","outcome":"declined","response_code":"51","reason":"x","category":"soft"})");
   bench.online();
-  bench.plan[all[0]] = [](const hal::HostRequest&) -> std::optional<hal::HostOutcome> { return hal::NotSent{"refused", false}; };
+  bench.plan[all[0]] = [](const hal::HostRequest&) -> std::optional<hal::HostOutcome> {
+    return hal::NotSent{"refused", false};
+  };
   bench.advance(day + 120'000);
   EXPECT_NE(bench.status(all[0]), "expired");
   bench.plan.clear();
@@ -456,7 +474,8 @@ TEST_F(Batches, ARefusedBatchGoesOneByOneWithinTheWindow) {
     std::vector<std::string> all;
     for (int i = 0; i < 25; ++i) all.push_back(each.stored(100));
     each.host.answer = [&, status](const hal::HostRequest& request) -> std::optional<hal::HostOutcome> {
-      if (request.path == "/v1/payments:batch") return Bench::reply(status, R"({"error":{"code":"no_batches","message":"x"}})");
+      if (request.path == "/v1/payments:batch")
+        return Bench::reply(status, R"({"error":{"code":"no_batches","message":"x"}})");
       return each.acquirer(request);
     };
     each.online();
@@ -492,7 +511,8 @@ TEST_F(Batches, WhatABatchBringsNoOutcomeForGoesAlone) {
     each.terminal->forwarder().forward_now();  // all of them are due at once again
     each.run();
     for (const std::string& id : all) EXPECT_EQ(each.status(id), "succeeded") << failure.name;
-    EXPECT_LE(each.host.sent_to("POST", "/v1/payments:batch").size(), batches + 2) << failure.name << ": the few that were left over";
+    EXPECT_LE(each.host.sent_to("POST", "/v1/payments:batch").size(), batches + 2)
+        << failure.name << ": the few that were left over";
     EXPECT_EQ(each.ledger.size(), all.size());
     EXPECT_LE(each.host.most_at_once, 3U) << failure.name;
   }
@@ -502,7 +522,8 @@ TEST_F(Batches, OnePaymentThatTheAcquirerChokesOnHoldsUpNobody) {
   const auto all = store(25);
   const std::string& poison = all[3];
   bench.host.answer = [&](const hal::HostRequest& request) -> std::optional<hal::HostOutcome> {
-    if (request.path != "/v1/capabilities" && request.body.find(poison) != std::string::npos) return Bench::reply(500, "");
+    if (request.path != "/v1/capabilities" && request.body.find(poison) != std::string::npos)
+      return Bench::reply(500, "");
     return bench.acquirer(request);
   };
   bench.online();
@@ -539,7 +560,9 @@ TEST_F(Batches, APaymentWithoutAResultIsAskedForAlone) {
 TEST_F(Batches, ResultsAreReadOneByOne) {
   const auto all = store(20);
   bench.plan[all[1]] = always(409, R"({"error":{"code":"idempotency_conflict"}})");
-  bench.plan[all[2]] = always(200, R"({"payment":")" + all[2] + R"(","outcome":"declined","response_code":"05","reason":"x","category":"soft"})");
+  bench.plan[all[2]] =
+      always(200, R"({"payment":")" + all[2] +
+                      R"(","outcome":"declined","response_code":"05","reason":"x","category":"soft"})");
   bench.plan[all[3]] = always(200, R"({"payment":"pi_other","outcome":"approved","approved_amount":1})");
   bench.online();
   EXPECT_EQ(bench.status(all[0]), "succeeded");

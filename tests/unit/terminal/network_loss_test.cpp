@@ -17,13 +17,15 @@ struct Case {
 
 std::string name_of(const testing::TestParamInfo<Case>& each) {
   const char* how[] = {"not_sent", "unknown", "timed_out", "unauthorized", "busy", "portal"};
-  return std::string(word(each.param.wish)) + "_" + how[static_cast<int>(each.param.how)] + (each.param.may_store ? "" : "_above_cap");
+  return std::string(word(each.param.wish)) + "_" + how[static_cast<int>(each.param.how)] +
+         (each.param.may_store ? "" : "_above_cap");
 }
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
   for (const auto wish : {OnNetworkLoss::Store, OnNetworkLoss::Fail, OnNetworkLoss::Ask}) {
-    for (const auto how : {Lost::NotSent, Lost::Unknown, Lost::TimedOut, Lost::Unauthorized, Lost::Busy, Lost::Portal}) {
+    for (const auto how :
+         {Lost::NotSent, Lost::Unknown, Lost::TimedOut, Lost::Unauthorized, Lost::Busy, Lost::Portal}) {
       for (const bool may_store : {true, false}) cases.push_back({wish, how, may_store});
     }
   }
@@ -59,7 +61,9 @@ class NetworkLoss : public testing::TestWithParam<Case> {
     }
     return answered;
   }
-  std::string id() const { return std::string(Json::parse(bench.host.log.at(0).body)->view()["id"].string().value_or("")); }
+  std::string id() const {
+    return std::string(Json::parse(bench.host.log.at(0).body)->view()["id"].string().value_or(""));
+  }
   // Stored, when nothing or something of it may have reached the acquirer.
   void expect_stored() {
     const Payment row = bench.row(id());
@@ -104,7 +108,8 @@ TEST_P(NetworkLoss, EndsAsTheContractSays) {
     EXPECT_EQ(answered.text(), "stored");
     expect_stored();
   } else if (known_not_sent()) {
-    EXPECT_EQ(answered.text(), GetParam().wish == OnNetworkLoss::Fail ? "network_lost" : "amount_exceeds_max_offline_amount");
+    EXPECT_EQ(answered.text(),
+              GetParam().wish == OnNetworkLoss::Fail ? "network_lost" : "amount_exceeds_max_offline_amount");
     EXPECT_EQ(answered.error().payment->status, Status::RequiresPaymentMethod);
     expect_taken_back();
   } else {
@@ -132,7 +137,9 @@ TEST_P(NetworkLoss, ThePosDecidesWhereItWantedToBeAsked) {
       fresh.terminal->checkout().resolve_network_loss(id, store, decided.reply());
       fresh.run();
       const bool ends_stored = store && GetParam().may_store;
-      EXPECT_EQ(fresh.status(id), ends_stored ? "stored" : known_not_sent() ? "requires_payment_method" : "canceled")
+      EXPECT_EQ(fresh.status(id), ends_stored        ? "stored"
+                                  : known_not_sent() ? "requires_payment_method"
+                                                     : "canceled")
           << restarted << store;
       if (ends_stored) {
         EXPECT_EQ(decided.text(), "stored");
@@ -215,9 +222,14 @@ TEST_F(Attempt, APaymentTakenBackNoLongerCountsAgainstItsCard) {
   bench.online();
   bench.host.answer = [](const hal::HostRequest&) { return hal::NotSent{"refused", false}; };
   ASSERT_EQ(bench.pay(1'000, offline_now, same_card).text(), "stored");
-  bench.host.answer = [this](const hal::HostRequest& request) { return request.path == "/v1/capabilities" ? bench.acquirer(request) : hal::NotSent{"refused", false}; };
+  bench.host.answer = [this](const hal::HostRequest& request) {
+    return request.path == "/v1/capabilities" ? bench.acquirer(request) : hal::NotSent{"refused", false};
+  };
   bench.advance(5'000);
-  ASSERT_EQ(bench.pay(1'000, [](auto& params) { params.on_network_loss = OnNetworkLoss::Fail; }, same_card).text(), "network_lost");
+  ASSERT_EQ(bench.pay(
+                     1'000, [](auto& params) { params.on_network_loss = OnNetworkLoss::Fail; }, same_card)
+                .text(),
+            "network_lost");
   EXPECT_EQ(bench.pay(1'000, offline_now, same_card).text(), "stored") << "one payment is stored, a card may have two";
 }
 
@@ -291,10 +303,16 @@ TEST_F(Attempt, APendingAnswerIsAskedForAndThenSettled) {
   int asked = 0;
   bench.host.answer = [&](const hal::HostRequest& request) -> std::optional<hal::HostOutcome> {
     if (request.path == "/v1/capabilities") return bench.acquirer(request);
-    if (request.method == "POST") return Bench::reply(202, R"({"payment":")" + std::string(Json::parse(request.body)->view()["id"].string().value_or("")) + R"(","outcome":"pending"})", {{"retry-after", "2"}});
+    if (request.method == "POST")
+      return Bench::reply(202,
+                          R"({"payment":")" +
+                              std::string(Json::parse(request.body)->view()["id"].string().value_or("")) +
+                              R"(","outcome":"pending"})",
+                          {{"retry-after", "2"}});
     ++asked;
     const std::string asked_id = request.path.substr(std::string("/v1/payments/").size());
-    if (asked < 3) return Bench::reply(202, R"({"payment":")" + asked_id + R"(","outcome":"pending"})", {{"retry-after", "2"}});
+    if (asked < 3)
+      return Bench::reply(202, R"({"payment":")" + asked_id + R"(","outcome":"pending"})", {{"retry-after", "2"}});
     return Bench::reply(200, Bench::approval(asked_id, 1'250));
   };
   const Answered answered = bench.pay(1'250);
@@ -311,7 +329,9 @@ TEST_F(Attempt, ADeclineAtTheCounterIsNotOnTheListOfWhatToDo) {
   bench.online();
   bench.host.answer = [&](const hal::HostRequest& request) -> std::optional<hal::HostOutcome> {
     if (request.path == "/v1/capabilities") return bench.acquirer(request);
-    return Bench::reply(200, R"({"payment":")" + std::string(Json::parse(request.body)->view()["id"].string().value_or("")) + R"(","outcome":"declined","response_code":"51","reason":"insufficient_funds","category":"soft"})");
+    return Bench::reply(
+        200, R"({"payment":")" + std::string(Json::parse(request.body)->view()["id"].string().value_or("")) +
+                 R"(","outcome":"declined","response_code":"51","reason":"insufficient_funds","category":"soft"})");
   };
   const Answered answered = bench.pay(1'250);
   EXPECT_EQ(answered.text(), "declined");
@@ -344,7 +364,8 @@ TEST_F(Attempt, WaitsForAProbeNoLongerThanASecond) {
   EXPECT_EQ(answered.text(), "no answer");
   bench.advance(terminal::Checkout::network_wait_ms);
   EXPECT_EQ(answered.text(), "stored");
-  const Answered strict = bench.pay(1'250, [](auto& params) { params.offline_behavior = OfflineBehavior::RequireOnline; });
+  const Answered strict =
+      bench.pay(1'250, [](auto& params) { params.offline_behavior = OfflineBehavior::RequireOnline; });
   bench.advance(terminal::Checkout::network_wait_ms);
   EXPECT_EQ(strict.text(), "network_required");
 }

@@ -85,7 +85,10 @@ TEST_F(Refunds, ADeclinedOneGivesNothingBack) {
   ASSERT_EQ(stored.text(), "stored");
   EXPECT_EQ(bench.row(id).refunded_amount, 2'000);
   const std::string refund = stored.payment().id;
-  bench.plan[refund] = [&](const hal::HostRequest&) { return Bench::reply(200, R"({"payment":")" + refund + R"(","outcome":"declined","response_code":"05","reason":"x","category":"hard"})"); };
+  bench.plan[refund] = [&](const hal::HostRequest&) {
+    return Bench::reply(200, R"({"payment":")" + refund +
+                                 R"(","outcome":"declined","response_code":"05","reason":"x","category":"hard"})");
+  };
   bench.online();
   EXPECT_EQ(bench.status(refund), "declined");
   EXPECT_EQ(bench.row(id).refunded_amount, 0);
@@ -135,7 +138,10 @@ TEST_F(Refunds, OfASaleThatWasDeclinedIsNotPaidOut) {
   const std::string id = bench.stored(5'000);
   const Answered back = bench.refund(id, 5'000);
   ASSERT_EQ(back.text(), "stored");
-  bench.plan[id] = [&](const hal::HostRequest&) { return Bench::reply(200, R"({"payment":")" + id + R"(","outcome":"declined","response_code":"51","reason":"x","category":"hard"})"); };
+  bench.plan[id] = [&](const hal::HostRequest&) {
+    return Bench::reply(
+        200, R"({"payment":")" + id + R"(","outcome":"declined","response_code":"51","reason":"x","category":"hard"})");
+  };
   bench.online();
   bench.advance(5'000);
   EXPECT_EQ(bench.status(id), "declined");
@@ -201,8 +207,10 @@ TEST_F(Refunds, OfAPartialApprovalGiveBackNoMoreThanWasApproved) {
   bench.online();
   bench.host.answer = [&](const hal::HostRequest& request) -> std::optional<hal::HostOutcome> {
     const auto body = Json::parse(request.body);
-    if (request.path != "/v1/payments" || (*body)["object"].string() != "payment_intent") return bench.acquirer(request);
-    return Bench::reply(200, R"({"payment":")" + std::string((*body)["id"].string().value_or("")) + R"(","outcome":"partial","approved_amount":800})");
+    if (request.path != "/v1/payments" || (*body)["object"].string() != "payment_intent")
+      return bench.acquirer(request);
+    return Bench::reply(200, R"({"payment":")" + std::string((*body)["id"].string().value_or("")) +
+                                 R"(","outcome":"partial","approved_amount":800})");
   };
   const Answered paid = bench.pay(1'250);
   ASSERT_EQ(paid.text(), "succeeded");
