@@ -52,3 +52,12 @@ target_include_directories(nightdrop_httplib SYSTEM INTERFACE ${HTTPLIB_HEADERS}
 target_link_libraries(nightdrop_httplib INTERFACE ${HTTPLIB} PkgConfig::OPENSSL Threads::Threads)
 target_compile_definitions(nightdrop_httplib INTERFACE CPPHTTPLIB_OPENSSL_SUPPORT)
 add_library(httplib::httplib ALIAS nightdrop_httplib)
+
+# Cryptoki's header alone; the module is loaded at run time.
+pkg_check_modules(P11KIT REQUIRED p11-kit-1)
+add_library(nightdrop_cryptoki INTERFACE)
+target_include_directories(nightdrop_cryptoki SYSTEM INTERFACE ${P11KIT_INCLUDE_DIRS})
+add_library(p11kit::headers ALIAS nightdrop_cryptoki)
+
+pkg_check_modules(QRENCODE REQUIRED IMPORTED_TARGET libqrencode)
+add_library(qrencode::qrencode ALIAS PkgConfig::QRENCODE)

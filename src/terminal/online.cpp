@@ -225,7 +225,7 @@ void Checkout::resolve_network_loss(const std::string& id, bool store, Reply<Pay
   // Decided as if the network had been lost just now.
   intent->payment.on_network_loss = store && intent->payment.may_store ? OnNetworkLoss::Store : OnNetworkLoss::Fail;
   online_[id] = {.reply = std::move(reply), .route = intent->payment.last_attempt_route.value_or(Route::Wifi)};
-  network_lost(*intent, !intent->payment.outcome_unknown);
+  network_lost(*intent, intent->payment.last_attempt_outcome == AttemptOutcome::NotSent);
 }
 
 Result<void> Checkout::recover() {

@@ -180,7 +180,7 @@ void CheckedStore::check_times(const Payment* before, const Payment& after) {
     if (age < deadline_ms - slow_ms - time_tolerance_ms) unsafe("expired early", told(after) + ", after " + std::to_string(age / 1000) + " s");
     if (after.outcome_unknown) unsafe("expired with an unknown outcome", told(after));
   }
-  const bool first_send = after.status == Status::Forwarding && before != nullptr && before->status == Status::Stored && !before->sent;
+  const bool first_send = after.status == Status::Forwarding && before != nullptr && before->status == Status::Stored && !before->sent && after.decline_retries == 0;
   if (first_send && around_.clock().trusted && age > deadline_ms + time_tolerance_ms) {
     unsafe("sent after its deadline", told(after) + ", after " + std::to_string(age / 1000) + " s");
   }
@@ -227,7 +227,7 @@ void CheckedStore::check_reversals_first() const {
   if (!sends) return;
   for (const auto& [id, reversal] : book_.reversals) {
     const bool untried = reversal.attempts == 0 || (reversal.attempts == 1 && around_.reversal_in_flight(id));
-    if (untried && !around_.payment_in_flight(id)) unsafe("reversals first", "a payment is sent before the reversal of " + brief(id));
+    if (untried && !around_.payment_in_flight(id)) unsafe("reversals first", "a payment is sent before the reversal of " + brief(id) + ", tried " + std::to_string(reversal.attempts) + " times");
   }
 }
 

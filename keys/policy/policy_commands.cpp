@@ -1,12 +1,12 @@
 // The sub-commands of `nightdrop-provision policy`; see policy_commands.hpp.
-#include "keys/policy_commands.hpp"
+#include "keys/policy/policy_commands.hpp"
 
 #include "config/fields.hpp"
 #include "config/policy_json.hpp"
 #include "keys/certificates.hpp"
 #include "keys/files.hpp"
-#include "keys/pin_prompt.hpp"
-#include "keys/policy_document.hpp"
+#include "keys/policy/pin_prompt.hpp"
+#include "keys/policy/policy_document.hpp"
 #include "nightdrop/time_text.hpp"
 
 namespace nightdrop::keys {

@@ -1,6 +1,6 @@
 // Writing policies; see policy_document.hpp. What a policy may hold is decided by src/config alone: everything here
 // goes through its parser before it is signed or given back.
-#include "keys/policy_document.hpp"
+#include "keys/policy/policy_document.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // Puts a development reader together, step by step: everything that a user can have got wrong is looked at before the
 // first file is touched; nightdrop.json comes last.
-#include "keys/development_reader.hpp"
+#include "keys/dev/development_reader.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,9 +13,9 @@
 #include "crypto/file_key_vault.hpp"
 #include "crypto/p256.hpp"
 #include "keys/certificates.hpp"
-#include "keys/development_keys.hpp"
+#include "keys/dev/development_keys.hpp"
 #include "keys/files.hpp"
-#include "keys/policy_document.hpp"
+#include "keys/policy/policy_document.hpp"
 #include "nightdrop/words.hpp"
 
 namespace nightdrop::keys {

@@ -1,6 +1,6 @@
 // Development BDKs and what follows from them; see development_keys.hpp. Key text is put together in wiped memory
 // alone, which is why keys.json is not printed by the JSON library.
-#include "keys/development_keys.hpp"
+#include "keys/dev/development_keys.hpp"
 
 #include <algorithm>
 #include <string>

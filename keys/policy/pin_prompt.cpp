@@ -1,5 +1,5 @@
 // Reads the PIN byte by byte with read(2), so that no buffer but the wiped one ever holds it.
-#include "keys/pin_prompt.hpp"
+#include "keys/policy/pin_prompt.hpp"
 
 #include <cerrno>
 #include <csignal>

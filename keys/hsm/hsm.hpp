@@ -1,0 +1,60 @@
+// The operator's keys, by name, in a PKCS#11 HSM. Every secret of the operator is here and leaves neither the HSM nor
+// this interface in clear; what a reader is to get leaves as a TR-31 block. Names (labels in the token):
+//   bdk/ID           AES-128 or AES-256, ID = 8 hex digits, the start of its check value; several may exist
+//   transport        AES-256: seals the station's database key; never extractable
+//   fingerprint/M    32 bytes, one a merchant M
+//   policy           P-256: signs policies                 ca        P-256: the manufacturing CA
+//   station          P-256: the station in the session     orders    P-256: signs erase orders and transcripts
+//   kbpk/NAME        AES: shared with an acquirer, imported in components
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crypto/dukpt.hpp"
+#include "crypto/p256.hpp"
+#include "crypto/tr31.hpp"
+#include "keys/outcome.hpp"
+#include "nightdrop/payment.hpp"
+#include "pkcs11/token.hpp"
+
+namespace nightdrop::keys {
+
+// hsm.json of a station's folder: {"module","token_label","pin_file"?,"softhsm_dir"?}; paths relative to the folder.
+struct HsmSettings {
+  pkcs11::TokenLocation where;
+  std::string pin_file;     // empty: asked for at the prompt
+  std::string softhsm_dir;  // SoftHSM2 alone: its tokens; empty: as the environment says
+};
+
+Outcome<HsmSettings> load_hsm_settings(const std::string& folder);
+
+class Hsm {
+ public:
+  // Logs in as `settings` say. Errors: NoInput (module, PIN file), Config (hsm.json), Data (wrong PIN).
+  static Outcome<std::unique_ptr<Hsm>> open(const HsmSettings& settings);
+  explicit Hsm(std::unique_ptr<pkcs11::Token> token) : token_(std::move(token)) {}
+
+  pkcs11::Token& token() { return *token_; }
+
+  // Check value of an AES key: the first 5 bytes of the CMAC of a zero block, 10 hex digits (ANSI X9.24-1:2017, annex A).
+  Outcome<std::string> check_value(std::string_view name);
+  // The initial key of a reader: AES-ECB of the derivation data under the BDK, done in the HSM. The BDK is bdk/ID with
+  // ID = the first 4 bytes of `id`. Standard: ANSI X9.24-3-2017, 6.3.1.
+  Outcome<SecretBytes> derive_initial_key(const dukpt::InitialKeyId& id);
+  Outcome<KeyType> bdk_type(std::string_view bdk_id_hex);
+  // The key `name` as a TR-31 version D block under `kbpk` (in this process: the session's) or under kbpk/NAME.
+  Outcome<std::string> export_block(std::string_view name, const tr31::Header& header, std::span<const std::uint8_t> kbpk);
+  Outcome<std::string> export_block_under(std::string_view name, const tr31::Header& header, std::string_view kbpk_name);
+  // ECDSA with SHA-256 by the key `name`; DER.
+  Outcome<std::vector<std::uint8_t>> sign(std::string_view name, std::span<const std::uint8_t> message);
+  Outcome<P256Point> public_key(std::string_view name);
+
+ private:
+  std::unique_ptr<pkcs11::Token> token_;
+};
+
+}  // namespace nightdrop::keys

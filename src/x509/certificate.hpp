@@ -1,0 +1,87 @@
+// X.509 certificates, certificate requests and revocation lists over P-256, by OpenSSL, whose types stay inside. Private
+// keys are never here: whoever signs hands in a Signer, be the key in an HSM, in a reader's vault or in memory.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nightdrop/payment.hpp"
+#include "nightdrop/result.hpp"
+
+namespace nightdrop::x509 {
+
+using Bytes = std::vector<std::uint8_t>;
+using PublicKey = std::array<std::uint8_t, 65>;  // 04 | x | y
+
+// ECDSA P-256 of a SHA-256 digest of 32 bytes; DER.
+using SignDigest = std::function<Result<Bytes>(std::span<const std::uint8_t> digest)>;
+struct Signer {
+  PublicKey public_key{};
+  SignDigest sign;
+};
+
+struct Certificate {
+  Bytes der;
+  std::string common_name;
+  std::string issuer_name;        // its common name
+  std::string serial_number;      // lower-case hex, no leading zeros
+  UtcMs not_before{0};
+  UtcMs not_after{0};
+  PublicKey public_key{};
+  bool is_authority{false};
+  std::string pem() const;
+};
+
+// What a certificate is for (extended key usage).
+enum class Purpose : std::uint8_t { Server, Client, Station, Authority };
+
+// Errors of all that read: Malformed (also for any key that is not P-256).
+[[nodiscard]] Result<Certificate> parse_certificate(std::span<const std::uint8_t> der);
+// The first certificate of a PEM text; parse_chain() gives all.
+[[nodiscard]] Result<Certificate> parse_certificate_pem(std::string_view pem);
+[[nodiscard]] Result<std::vector<Certificate>> parse_chain_pem(std::string_view pem);
+
+// Whether `chain` (leaf first) leads to `anchor`, is valid at `now` and is for `purpose`.
+// Errors: WrongKey (a signature, the chain, the purpose), Unavailable (not yet or no longer valid at `now`).
+[[nodiscard]] Result<void> verify_chain(const std::vector<Certificate>& chain, const Certificate& anchor, UtcMs now,
+                                        Purpose purpose);
+
+// A certificate request (PKCS #10) for `common_name` by the signer's key; DER.
+[[nodiscard]] Result<Bytes> make_request(const Signer& signer, std::string_view common_name);
+struct Request {
+  std::string common_name;
+  PublicKey public_key{};
+};
+// Checks the request's own signature (proof of possession). Errors: Malformed, WrongKey.
+[[nodiscard]] Result<Request> parse_request(std::span<const std::uint8_t> der);
+
+struct IssueOptions {
+  std::string common_name;
+  std::string serial_number;            // hex, at most 40 digits; the caller makes it unique
+  UtcMs not_before{0};
+  UtcMs not_after{0};
+  Purpose purpose{Purpose::Client};
+  std::vector<std::string> hosts;       // Server: DNS names and addresses
+};
+// A self-signed authority; and certificates by an authority.
+[[nodiscard]] Result<Certificate> make_authority(const Signer& signer, const IssueOptions& options);
+[[nodiscard]] Result<Certificate> issue(const Signer& authority, const Certificate& authority_certificate,
+                                        const PublicKey& subject, const IssueOptions& options);
+
+struct Revoked {
+  std::string serial_number;
+  UtcMs at{0};
+};
+// A revocation list by the authority, PEM; `number` only goes upwards.
+[[nodiscard]] Result<std::string> make_revocation_list(const Signer& authority, const Certificate& authority_certificate,
+                                                       std::int64_t number, UtcMs now, UtcMs next_update,
+                                                       const std::vector<Revoked>& revoked);
+// The serial numbers on a list that `authority` signed. Errors: Malformed, WrongKey.
+[[nodiscard]] Result<std::vector<std::string>> read_revocation_list(std::string_view pem, const Certificate& authority);
+
+}  // namespace nightdrop::x509
