@@ -11,7 +11,16 @@
 namespace nightdrop::keys {
 
 // sysexits.h, as far as it is used here.
-enum class Exit : int { Usage = 64, Data = 65, NoInput = 66, Software = 70, CannotCreate = 73, Config = 78 };
+enum class Exit : int {
+  Usage = 64,
+  Data = 65,
+  NoInput = 66,
+  Unavailable = 69,  // the other end of a line: not there, cut, or it said no
+  Software = 70,
+  CannotCreate = 73,
+  Busy = 75,  // another process is at work there
+  Config = 78,
+};
 
 struct Refusal {
   Exit exit{Exit::Software};

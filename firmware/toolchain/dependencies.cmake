@@ -61,3 +61,5 @@ add_library(p11kit::headers ALIAS nightdrop_cryptoki)
 
 pkg_check_modules(QRENCODE REQUIRED IMPORTED_TARGET libqrencode)
 add_library(qrencode::qrencode ALIAS PkgConfig::QRENCODE)
+pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
+add_library(png::png ALIAS PkgConfig::PNG)

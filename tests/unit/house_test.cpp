@@ -113,6 +113,7 @@ const std::vector<std::pair<std::string, std::set<std::string>>> libraries{
     {"openssl/", {"hal/linux", "src/x509", "simulator", "keys"}},
     {"p11-kit/", {"src/pkcs11"}},
     {"qrencode", {"keys"}},
+    {"png.h", {"keys"}},
     {"spdlog/", {"firmware"}},
     {"fmt/", {"firmware", "src/cli", "simulator", "keys"}},
     {"CLI/", {"firmware", "src/cli", "simulator", "keys"}},

@@ -1,0 +1,10 @@
+# Makes station_migrations.inc of the numbered .sql files beside this one: a C++ raw string each, in order.
+file(GLOB station_migration_files CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.sql)
+list(SORT station_migration_files)
+set(migrations "")
+foreach(file IN LISTS station_migration_files)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(READ ${file} sql)
+  string(APPEND migrations "R\"sql(${sql})sql\",\n")
+endforeach()
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/station_migrations.inc CONTENT "@migrations@" @ONLY)
