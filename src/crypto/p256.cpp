@@ -5,9 +5,9 @@
 
 #include <psa/crypto.h>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
 #include "crypto/psa_key.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop {
 namespace {
@@ -110,6 +110,20 @@ Result<void> p256_verify_digest(const P256Point& key, std::span<const std::uint8
   }
   if (status != PSA_SUCCESS) return psa_failure(status, "the signature cannot be checked");
   return {};
+}
+
+Result<Secret<32>> p256_ecdh(P256Scalar scalar, const P256Point& peer) {
+  const auto key =
+      PsaKey::import(PSA_KEY_TYPE_ECC_KEY_PAIR(PSA_ECC_FAMILY_SECP_R1), PSA_ALG_ECDH, PSA_KEY_USAGE_DERIVE, scalar);
+  ND_TRY(key);
+  Secret<32> shared;
+  std::size_t length = 0;
+  const psa_status_t status =
+      psa_raw_key_agreement(PSA_ALG_ECDH, key->id(), peer.data(), peer.size(), shared.writable().data(), 32, &length);
+  if (status == PSA_ERROR_INVALID_ARGUMENT)
+    return failure(Errc::Malformed, "the peer's key is no point of P-256", status);
+  if (status != PSA_SUCCESS || length != 32) return psa_failure(status, "no key agreement");
+  return shared;
 }
 
 Result<P256Point> p256_from_spki_pem(std::string_view pem) {

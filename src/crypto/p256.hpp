@@ -38,6 +38,12 @@ using P256Scalar = std::span<const std::uint8_t, 32>;
 [[nodiscard]] Result<void> p256_verify_digest(const P256Point& key, std::span<const std::uint8_t> digest,
                                               std::span<const std::uint8_t> signature);
 
+// The shared secret of a private key and another's public one: the common point's x coordinate. To be put through
+// hkdf_sha256(), never used as a key itself.
+// Errors: Malformed (no point of the curve), InvalidArgument (the scalar), CryptoFailed.
+// Standard: NIST SP 800-56A rev. 3, 5.7.1.2.
+[[nodiscard]] Result<Secret<32>> p256_ecdh(P256Scalar scalar, const P256Point& peer);
+
 // The key of a PEM text "BEGIN PUBLIC KEY" (SubjectPublicKeyInfo, uncompressed point).
 // Errors: Malformed (also for any other kind of key).
 // Standard: RFC 5480, RFC 7468.

@@ -142,6 +142,24 @@ Digest hmac_sha256(ByteView key, ByteView data) {
   return HmacKey(key).mac(data);
 }
 
+SecretBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t size) {
+  ND_ASSERT(size > 0 && size <= 255 * sizeof(Digest));
+  const Secret<32> extracted(hmac_sha256(salt, secret));
+  SecretBytes out(size);
+  SecretBytes input(sizeof(Digest) + info.size() + 1);  // T(n-1) | info | n; the first has no T
+  std::ranges::copy(info, input.writable().subspan(sizeof(Digest)).begin());
+  std::size_t skip = sizeof(Digest);
+  std::uint8_t round = 0;
+  for (std::size_t done = 0; done < size; done += sizeof(Digest)) {
+    input.writable().back() = ++round;
+    const Secret<32> block(hmac_sha256(extracted.view(), input.view().subspan(skip)));
+    std::ranges::copy(block.view().first(std::min(size - done, sizeof(Digest))), out.writable().subspan(done).begin());
+    std::ranges::copy(block.view(), input.writable().begin());
+    skip = 0;
+  }
+  return out;
+}
+
 Digest pbkdf2_hmac_sha256(ByteView pin, ByteView salt, std::uint32_t iterations) {
   ND_ASSERT(iterations > 0);
   constexpr std::array<std::uint8_t, 4> first_block{0, 0, 0, 1};

@@ -25,6 +25,10 @@ Digest sha256(ByteView first, ByteView second);
 // HMAC with SHA-256 under a key of any length.
 // Standard: FIPS 198-1.
 Digest hmac_sha256(ByteView key, ByteView data);
+// HKDF with SHA-256: `size` bytes of key for one purpose, told by `info`, out of a secret of any shape.
+// Requires: 0 < size <= 8160.
+// Standard: RFC 5869.
+SecretBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t size);
 // PBKDF2 with HMAC-SHA-256, 32 bytes; about a microsecond an iteration.
 // Requires: iterations > 0.
 // Standard: RFC 8018, 5.2.

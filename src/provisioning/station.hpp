@@ -1,7 +1,7 @@
-// The station's end of the provisioning session (docs/provisioning.md): mutual authentication, then requests and answers
-// that nobody else can read, change, repeat or reorder. Blocking, with a deadline for each step; one session a Stream.
-// After any failure the session is over; the reader is in factory state again unless commit() was asked for, after which
-// only a new session tells (ReaderHello::state).
+// The station's end of the provisioning session (docs/provisioning.md): mutual authentication, then requests and
+// answers that nobody else can read, change, repeat or reorder. Blocking, with a deadline for each step; one session a
+// Stream. After any failure the session is over; the reader is in factory state again unless commit() was asked for,
+// after which only a new session tells (ReaderHello::state).
 #pragma once
 
 #include <array>
@@ -55,7 +55,8 @@ struct ReaderHello {
 };
 
 struct File {
-  std::string name;  // nightdrop.json, policy.json, policy.json.sig, policy_signer.pem, ca.pem, reader.pem, manufacturing_ca.pem
+  std::string name;  // nightdrop.json, policy.json, policy.json.sig, policy_signer.pem, ca.pem, reader.pem,
+                     // manufacturing_ca.pem
   std::string content;
 };
 struct Installation {
@@ -73,12 +74,13 @@ struct Installed {
 struct Proof {
   x509::Bytes signature;  // DER
   Ksn ksn{};
-  x509::Bytes mac;        // 16 bytes
+  x509::Bytes mac;  // 16 bytes
 };
 std::string proof_message(std::string_view serial_number, std::span<const std::uint8_t, 32> challenge);
 
 struct Timeouts {
-  std::chrono::milliseconds step{10'000};
+  std::chrono::milliseconds step{10'000};  // for each answer
+  std::chrono::milliseconds gap{2'000};    // the longest silence inside a frame
 };
 
 class StationSession {

@@ -112,5 +112,23 @@ TEST(P256, SignsFromSeveralThreads) {
   EXPECT_EQ(good, 40);
 }
 
+// RFC 5903, 8.1: a 256-bit random ECP group.
+TEST(P256, AgreesOnTheKeyOfRfc5903) {
+  const auto scalar = from_hex("c88f01f510d9ac3f70a292daa2316de544e9aab8afe84049c62a9c57862d1433").value();
+  const auto peer = from_hex(
+                        "04d12dfb5289c8d4f81208b70270398c342296970a0bccb74c736fc7554494bf63"
+                        "56fbf3ca366cc23e8157854c13c58d6aac23f046ada30f8353e74f33039872ab")
+                        .value();
+  P256Point point{};
+  std::ranges::copy(peer, point.begin());
+  const auto shared = p256_ecdh(std::span(scalar).first<32>(), point);
+  ASSERT_TRUE(shared);
+  EXPECT_EQ(hex_lower(shared->view()), "d6840f6b42f6edafd13116e0e12565202fef8e9ece7dce03812464d04b9442de");
+  point[64] ^= 1;
+  EXPECT_EQ(p256_ecdh(std::span(scalar).first<32>(), point).error().code, Errc::Malformed);
+  point.fill(0);
+  EXPECT_EQ(p256_ecdh(std::span(scalar).first<32>(), point).error().code, Errc::Malformed);
+}
+
 }  // namespace
 }  // namespace nightdrop
