@@ -1,7 +1,8 @@
 // A PKCS#11 token: SoftHSM2 in development and tests, an HSM on the key side, OP-TEE's or a TPM's module on a reader.
 // Keys are named by their label, used by handle, and never come out but wrapped. Method: the module is loaded once a
-// process (C_Initialize is the process's), a Token owns one logged-in session and guards it with a mutex, so that it may
-// be used from any thread. Only this folder includes Cryptoki; what goes wrong gives an Error whose `native` is the CKR_…
+// process (C_Initialize is the process's), a Token owns one logged-in session and guards it with a mutex, so that it
+// may be used from any thread. Only this folder includes Cryptoki; what goes wrong gives an Error whose `native` is the
+// CKR_…
 #pragma once
 
 #include <cstdint>
@@ -31,20 +32,22 @@ enum class KeyUse : std::uint8_t {
 };
 
 struct KeyTemplate {
-  std::string label;              // unique among keys of its class; Conflict if it is there already
+  std::string label;  // unique among keys of its class; Conflict if it is there already
   std::vector<KeyUse> uses;
-  bool extractable{false};        // may leave wrapped (never in clear); lock_extraction() takes it back for ever
-  bool persistent{true};          // false: gone with the session
+  bool extractable{false};  // may leave wrapped (never in clear); lock_extraction() takes it back for ever
+  bool persistent{true};    // false: gone with the session
 };
 
 struct KeyFacts {
   std::string label;
-  std::string kind;               // "aes-128", "aes-256", "p256", "hmac-256"
+  std::string kind;  // "aes-128", "aes-256", "p256", "hmac-256"
   bool extractable{false};
   bool sensitive{true};
   bool never_extractable{false};  // CKA_NEVER_EXTRACTABLE
   bool local{false};              // made in the token (CKA_LOCAL), not brought in
 };
+
+struct Session;  // session.hpp: Cryptoki's side
 
 class Token {
  public:
@@ -89,24 +92,25 @@ class Token {
                                                               std::span<const std::uint8_t> digest);
   // 04 | x | y.
   [[nodiscard]] Result<std::vector<std::uint8_t>> public_key(std::string_view label);
-  // The key's bytes, carried out wrapped (CKM_AES_KEY_WRAP_PAD) under a key made for this one call, which lives in this
-  // process alone; the clear bytes are in the caller's locked memory until it lets go of them. There because PKCS#11 has
-  // no mechanism for TR-31 blocks: an HSM that has its own takes this function's place. Errors: Unsupported (the key is
-  // not extractable).
-  [[nodiscard]] Result<SecretBytes> carry_out(std::string_view label);
+  // An extractable AES key's bytes, wrapped under `wrapping_key` (32 bytes that the caller made for this one call; the
+  // token forgets them before this returns). There because PKCS#11 has no mechanism for TR-31 blocks: an HSM that has
+  // its own takes this function's place. Errors: Unsupported (the key is not extractable). Standard: RFC 5649.
+  [[nodiscard]] Result<std::vector<std::uint8_t>> wrap_out(std::string_view label,
+                                                           std::span<const std::uint8_t> wrapping_key);
 
-  // A small value kept in the token (CKO_DATA, private): a counter that a copy of the disk does not turn back.
+  // A small value kept in the token (CKO_DATA, private): a counter that a copy of the disk does not turn back. A crash
+  // while it is written leaves the old value or the new. Errors: NotFound, CryptoFailed.
   [[nodiscard]] Result<std::vector<std::uint8_t>> read_value(std::string_view label);
   [[nodiscard]] Result<void> write_value(std::string_view label, std::span<const std::uint8_t> value);
 
  private:
-  struct State;
-  explicit Token(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Token(std::unique_ptr<Session> state);
+  std::unique_ptr<Session> state_;
 };
 
 // For SoftHSM2 alone: makes a folder for its tokens with a configuration file and sets SOFTHSM2_CONF for this process.
-// Called before the module is first loaded. Errors: Io.
+// Called before the module is first loaded: SoftHSM reads its configuration once a process.
+// Errors: Io, Conflict (this process runs SoftHSM with another folder already).
 [[nodiscard]] Result<void> use_softhsm_folder(const std::string& folder);
 
 // The path of SoftHSM2's module where Debian puts it.
