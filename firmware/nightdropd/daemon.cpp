@@ -12,11 +12,10 @@
 #include <fstream>
 #include <iterator>
 
-#include "config/policy_json.hpp"
 #include "crypto/file_key_vault.hpp"
-#include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
 #include "firmware/nightdropd/hardware.hpp"
+#include "firmware/nightdropd/policy_keeper.hpp"
 #include "hal/linux/system_clock.hpp"
 #include "pos/server.hpp"
 #include "store/sqlcipher_store.hpp"
@@ -62,26 +61,10 @@ std::expected<std::string, StartFailure> read_file(const std::string& path, cons
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-Result<void> verify_signature(std::string_view signer_pem, std::span<const std::uint8_t> message,
-                              std::span<const std::uint8_t> signature) {
-  const auto key = p256_from_spki_pem(signer_pem);
-  if (!key) return std::unexpected(key.error());
-  return p256_verify(*key, message, signature);
-}
-
-// The policy as anybody at the POS may see it: approvers by name alone.
-std::string shown_policy(const Policy& policy) {
-  Json document = policy_json(policy);
-  Json approvers = Json::array();
-  for (const Approver& approver : policy.approvers) approvers.push(std::move(Json::object().set("id", approver.id)));
-  document.set("approvers", std::move(approvers));
-  return document.dump();
-}
-
 // Everything a running daemon owns, in the order in which it is opened; destroyed in reverse.
 class Daemon {
  public:
-  explicit Daemon(const Config& config) : config_(config), signals_(loop_), timer_(loop_) {}
+  explicit Daemon(const Config& config) : config_(config), signals_(loop_), hang_up_(loop_, SIGHUP), timer_(loop_), policy_(config) {}
 
   std::expected<void, StartFailure> open() {
     if (config_.hal != HalKind::Sim) {
@@ -98,14 +81,15 @@ class Daemon {
   }
 
   std::expected<void, StartFailure> start() {
-    settings_.merchant = {policy_.merchant_id, config_.terminal_id, config_.serial_number};
+    settings_.merchant = {policy_.policy().merchant_id, config_.terminal_id, config_.serial_number};
     settings_.utc_offset_minutes = config_.utc_offset_minutes;
     settings_.window = static_cast<std::size_t>(config_.acquirer.window);
     settings_.batch = config_.acquirer.batch;
+    start_policy_ = policy_.policy();
     terminal_ = std::make_unique<terminal::Terminal>(
         terminal::Ports{*store_, *vault_, hardware_->reader(), *host_, hardware_->links(), hardware_->clock(),
                         hardware_->entropy(), hardware_->indicator()},
-        policy_, settings_);
+        start_policy_, settings_);
     if (auto started = terminal_->start(); !started) {
       return std::unexpected(failed(exit_code_of(started.error()), "the terminal cannot start", started.error()));
     }
@@ -113,9 +97,11 @@ class Daemon {
     facts_.label = config_.label;
     facts_.device_type = config_.device_type;
     facts_.firmware_version = firmware_version;
-    facts_.livemode = policy_.livemode;
-    facts_.policy_document = shown_policy(policy_);
+    policy_.attach(*terminal_, facts_, hardware_->clock());
     methods_ = std::make_unique<pos::Methods>(*terminal_, facts_);
+    methods_->on_update_policy([this](const pos::PolicyHandedIn& handed_in, const pos::Responder& respond) {
+      policy_.update(handed_in, respond);
+    });
     server_ = std::make_unique<pos::Server>(
         loop_, *terminal_, *methods_,
         pos::ServerOptions{config_.pos_socket.path,
@@ -137,6 +123,7 @@ class Daemon {
     signals_.async_wait([this](const std::error_code& problem, int) {
       if (!problem) stopping_ = true;
     });
+    await_hang_up();
     announce();
     while (!stopping_) {
       wait_for_work();
@@ -189,25 +176,10 @@ class Daemon {
   }
 
   std::expected<void, StartFailure> open_policy() {
-    const auto document = read_file(config_.policy_file, "the policy");
-    if (!document) return std::unexpected(document.error());
-    const auto signature = read_file(config_.policy_signature_file(), "the policy's signature");
-    if (!signature) return std::unexpected(signature.error());
-    const auto signer = read_file(config_.policy_signer_file, "the policy signer's public key");
-    if (!signer) return std::unexpected(signer.error());
     const auto state = store_->device_state();
     if (!state) return std::unexpected(failed(exit_data, "the queue cannot be read", state.error()));
-    std::string_view trimmed(*signature);
-    while (!trimmed.empty() && (trimmed.back() == '\n' || trimmed.back() == '\r' || trimmed.back() == ' '))
-      trimmed.remove_suffix(1);
-    auto policy = load_policy(*document, trimmed, *signer, state->policy_version, verify_signature);
-    if (!policy) return std::unexpected(StartFailure{exit_config, "the policy is refused: " + policy.error().message});
-    // One that has run out is not taken anew; one that ran out while in force still forwards what is stored.
-    const hal::WallReading wall = hardware_->clock().wall();
-    if (policy->version > state->policy_version && wall.trusted && policy->valid_until <= wall.utc_ms) {
-      return std::unexpected(StartFailure{exit_config, "the policy is refused: valid_until is past"});
-    }
-    policy_ = std::move(*policy);
+    if (auto opened = policy_.open(state->policy_version, hardware_->clock()); !opened)
+      return std::unexpected(StartFailure{exit_config, std::move(opened.error())});
     return {};
   }
 
@@ -233,6 +205,15 @@ class Daemon {
     return {};
   }
 
+  // SIGHUP: the policy and the overlay are read again.
+  void await_hang_up() {
+    hang_up_.async_wait([this](const std::error_code& problem, int) {
+      if (problem) return;
+      policy_.reload();
+      await_hang_up();
+    });
+  }
+
   void announce() {
     Json ready = Json::object();
     ready.set("event", "ready").set("serial_number", config_.serial_number).set("pos_socket", config_.pos_socket.path);
@@ -240,7 +221,7 @@ class Daemon {
     std::printf("%s\n", ready.dump().c_str());
     std::fflush(stdout);
     watchdog_.notify_ready();
-    spdlog::info("ready: reader {}, policy version {}", config_.serial_number, policy_.version);
+    spdlog::info("ready: reader {}, policy version {}", config_.serial_number, terminal_->policy().version);
   }
 
   // Sleeps until a handler is ready or the terminal has something to do. Arming the timer anew ends the wait it had
@@ -263,13 +244,15 @@ class Daemon {
   const Config& config_;
   asio::io_context loop_{1};
   asio::signal_set signals_;
+  asio::signal_set hang_up_;  // from the first moment: without it SIGHUP would end the process
   asio::steady_timer timer_;
   std::optional<std::int64_t> armed_for_ms_;  // monotonic
   hal::SystemdWatchdog watchdog_;
   std::unique_ptr<Hardware> hardware_;
   std::unique_ptr<FileKeyVault> vault_;
   std::unique_ptr<SqlCipherStore> store_;
-  Policy policy_;
+  PolicyKeeper policy_;
+  Policy start_policy_;
   terminal::Settings settings_;
   std::unique_ptr<hal::CurlHostLink> host_;
   pos::ReaderFacts facts_;

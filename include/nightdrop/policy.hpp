@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nightdrop/payment.hpp"
+#include "nightdrop/words.hpp"
 
 namespace nightdrop {
 
@@ -60,6 +61,39 @@ struct Policy {
   std::int64_t untrusted_clock_s{86'400};
   std::int64_t online_timeout_ms{8'000};
   std::int64_t retention_days{400};
+};
+
+enum class OverlayState : std::uint8_t { None, InForce, Refused };
+
+template <>
+inline constexpr auto words<OverlayState> = std::to_array({
+    std::pair{OverlayState::None, std::string_view("none")},
+    std::pair{OverlayState::InForce, std::string_view("in_force")},
+    std::pair{OverlayState::Refused, std::string_view("refused")},
+});
+static_assert(words_check::in_order<OverlayState>());
+
+// Where a policy came from: the configured file, or handed in over the POS socket.
+enum class PolicyOrigin : std::uint8_t { Configured, Update };
+
+template <>
+inline constexpr auto words<PolicyOrigin> = std::to_array({
+    std::pair{PolicyOrigin::Configured, std::string_view("configured")},
+    std::pair{PolicyOrigin::Update, std::string_view("update")},
+});
+static_assert(words_check::in_order<PolicyOrigin>());
+
+struct PolicyRefusal {
+  UtcMs at{0};
+  PolicyOrigin origin{PolicyOrigin::Configured};
+  std::string reason;  // one sentence, without a value from the document
+};
+
+// How the policy in force came to be, besides the policy itself.
+struct PolicyStanding {
+  OverlayState overlay{OverlayState::None};
+  std::string overlay_reason;             // why it is refused; empty if it is not
+  std::optional<PolicyRefusal> refused;  // the last policy that was refused, until a good one comes
 };
 
 }  // namespace nightdrop

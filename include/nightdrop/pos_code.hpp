@@ -40,6 +40,7 @@ enum class PosCode : std::uint8_t {
   StoreFull,
   StoreUnavailable,
   ClockUntrusted,
+  PolicyRefused,
 };
 
 template <>
@@ -76,6 +77,7 @@ inline constexpr auto words<PosCode> = std::to_array({
     std::pair{PosCode::StoreFull, std::string_view("store_full")},
     std::pair{PosCode::StoreUnavailable, std::string_view("store_unavailable")},
     std::pair{PosCode::ClockUntrusted, std::string_view("clock_untrusted")},
+    std::pair{PosCode::PolicyRefused, std::string_view("policy_refused")},
 });
 static_assert(words_check::in_order<PosCode>());
 

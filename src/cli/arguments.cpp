@@ -232,6 +232,20 @@ void add_journal(CLI::App& app, Arguments& into) {
   policy.fallthrough();
   policy.require_subcommand(1);
   Sub(policy, "show", "Print it", into, Command::PolicyShow).examples("\nExamples:\n  nightdrop policy show");
+  Options& o = into.options;
+  Sub update(policy, "update", "Put a newer signed policy in force", into, Command::PolicyUpdate);
+  update.app().add_option("--file", o.policy_file, "the policy, as it was signed")->required()->type_name("FILE");
+  update.app().add_option("--signature", o.policy_signature_file, "its signature; default FILE.sig")->type_name("FILE");
+  update.examples(R"(
+The reader checks it as at its start: signed, not older, the same merchant's. It is
+then kept on the reader and in force from the next payment on. One that is refused
+changes nothing; 'nightdrop status' tells of it until a good one comes. A policy
+too long for the socket goes to the place the configuration names: see reload.
+
+Examples:
+  nightdrop policy update --file policy.json)");
+  Sub(policy, "reload", "Read the configured policy and overlay again", into, Command::PolicyReload)
+      .examples("\nThe same as SIGHUP to the daemon.\n\nExamples:\n  nightdrop policy reload");
 
   Sub(app, "accept-damage", "Take payments again after a damaged queue", into, Command::AcceptDamage)
       .examples("\nThe daemon has set a damaged file aside, carried over what could be read, and\n"

@@ -23,8 +23,12 @@ int run_ack(Session& session, const Options& options);
 int run_status(Session& session);
 int run_forward(Session& session, const Options& options);
 int run_report(Session& session, const Options& options);
-int run_policy_show(Session& session);
 int run_accept_damage(Session& session);
+
+// The policy in force: policy.cpp.
+int run_policy_show(Session& session);
+int run_policy_update(Session& session, const Options& options);
+int run_policy_reload(Session& session);
 
 int run_reconcile(Session& session, const Options& options);  // reconcile.cpp
 int run_events(Session& session, const EventsOptions& options);  // events.cpp

@@ -42,6 +42,8 @@ int run(Session& session, Command command, const Options& options) {
     case Command::AuditExport: return run_audit_export(session, options.audit);
     case Command::AuditVerify: return run_audit_verify(session, options.audit);
     case Command::PolicyShow: return run_policy_show(session);
+    case Command::PolicyUpdate: return run_policy_update(session, options);
+    case Command::PolicyReload: return run_policy_reload(session);
     case Command::AcceptDamage: return run_accept_damage(session);
   }
   return static_cast<int>(Exit::Usage);

@@ -84,6 +84,8 @@ struct Options {
   bool no_wait{false};
   int forward_timeout_s{300};
   std::string csv_file;
+  std::string policy_file;
+  std::string policy_signature_file;  // empty: the policy's with .sig
 };
 
 }  // namespace nightdrop::cli

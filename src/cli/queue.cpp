@@ -153,12 +153,6 @@ int run_report(Session& session, const Options& options) {
   return session.show(*report, [&](JsonView object) { return report::sync_report(object, session.console.style()); });
 }
 
-int run_policy_show(Session& session) {
-  const auto policy = session.call("retrieve_policy");
-  if (!policy) return session.fail(policy.error());
-  return session.show(*policy, [](JsonView object) { return report::pretty_json(object); });
-}
-
 int run_accept_damage(Session& session) {
   const auto accepted = session.call("accept_store_damage");
   if (!accepted) return session.fail(accepted.error());

@@ -185,6 +185,7 @@ Config read_config(JsonView document, const std::string& file, Problem& problem)
   paths.read(fields, "queue_dir", config.queue_dir);
   paths.read(fields, "policy_file", config.policy_file);
   paths.read(fields, "policy_signer", config.policy_signer_file);
+  paths.read(fields, "policy_overlay_file", config.policy_overlay_file);
   read_pos_socket(fields, paths, config.pos_socket);
   paths.read_socket(fields, "sim_socket", config.sim_socket);
   read_sim(fields, paths, config.sim);

@@ -67,6 +67,7 @@ struct Config {
   std::string queue_dir;
   std::string policy_file;
   std::string policy_signer_file;
+  std::string policy_overlay_file;  // empty: none
   PosSocket pos_socket;
   std::string sim_socket;  // empty: none; hal "sim" alone
   SimConfig sim;           // hal "sim" alone

@@ -24,6 +24,12 @@ struct PolicyError {
     Unsigned,        // no signature, or one that is no base64
     WrongSignature,  // made by another key, or over other bytes; or the signer is no P-256 public key
     Older,           // a newer one was taken before
+    Conflict,        // the version that is in force, with other content
+    OtherMerchant,   // of another merchant than the one this reader was made for
+    Expired,         // already run out when it came
+    Loosens,         // an overlay that would allow more than the signed policy (policy_overlay.hpp)
+    Unreadable,      // a file that is not there or cannot be read
+    NotKept,         // good, but the disk did not take it
   };
   Kind kind{Kind::Invalid};
   std::string message;  // one sentence that names the field; no value from the document

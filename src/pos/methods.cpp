@@ -10,6 +10,7 @@ using terminal::PosResult;
 namespace {
 
 constexpr std::size_t id_max = 64;
+constexpr std::size_t policy_document_max = 65'536;  // a line holds no more
 constexpr std::int64_t timeout_default_s = 60;
 constexpr std::int64_t timeout_max_s = 300;
 
@@ -68,6 +69,7 @@ Methods::Methods(terminal::Terminal& terminal, const ReaderFacts& facts)
           {"acknowledge_events", &Methods::acknowledge_events},
           {"audit_export", &Methods::audit_export},
           {"retrieve_policy", &Methods::retrieve_policy},
+          {"update_policy", &Methods::update_policy},
           {"accept_store_damage", &Methods::accept_store_damage},
           {"ping", &Methods::ping},
       } {}
@@ -261,6 +263,19 @@ void Methods::retrieve_policy(Params& params, const Responder& respond) {
   ND_CHECK(params, respond);
   auto document = Json::parse(facts_.policy_document);
   answer(respond, document ? PosResult<Json>(std::move(*document)) : PosResult<Json>(Json::object()));
+}
+
+void Methods::update_policy(Params& params, const Responder& respond) {
+  const PolicyHandedIn handed_in{params.optional_text("document", policy_document_max).value_or(""),
+                                 params.optional_text("signature", 256).value_or("")};
+  if (handed_in.document.empty() && !handed_in.signature.empty()) params.fail("document", "is missing");
+  if (handed_in.signature.empty() && !handed_in.document.empty()) params.fail("signature", "is missing");
+  ND_CHECK(params, respond);
+  if (!update_policy_) {
+    return answer(respond,
+                  terminal::refuse(PosCode::UnexpectedState, "This reader takes no policy over this socket."));
+  }
+  update_policy_(handed_in, respond);
 }
 
 void Methods::accept_store_damage(Params& params, const Responder& respond) {

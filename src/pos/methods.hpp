@@ -34,9 +34,21 @@ struct Subscription {
 
 using Responder = std::function<void(terminal::PosResult<Json>)>;
 
+// A policy that the POS hands in; with neither, the configured one is read again.
+struct PolicyHandedIn {
+  std::string document;
+  std::string signature;  // base64
+  bool none() const { return document.empty() && signature.empty(); }
+};
+// Answers once what it says is durable.
+using UpdatePolicy = std::function<void(const PolicyHandedIn&, const Responder&)>;
+
 class Methods {
  public:
   Methods(terminal::Terminal& terminal, const ReaderFacts& facts);
+
+  // Who takes new policies; without it update_policy is refused.
+  void on_update_policy(UpdatePolicy update) { update_policy_ = std::move(update); }
 
   // False when there is no such method. `subscribe` is told of a new subscription of this caller.
   bool call(std::string_view method, JsonView params, const Responder& respond,
@@ -66,6 +78,7 @@ class Methods {
   void acknowledge_events(Params& params, const Responder& respond);
   void audit_export(Params& params, const Responder& respond);
   void retrieve_policy(Params& params, const Responder& respond);
+  void update_policy(Params& params, const Responder& respond);
   void accept_store_damage(Params& params, const Responder& respond);
   void ping(Params& params, const Responder& respond);
   void subscribe(Params& params, const Responder& respond, const std::function<void(Subscription)>& subscribed);
@@ -76,6 +89,7 @@ class Methods {
   terminal::Terminal& terminal_;
   const ReaderFacts& facts_;
   std::map<std::string_view, Method> methods_;
+  UpdatePolicy update_policy_;
 };
 
 }  // namespace nightdrop::pos

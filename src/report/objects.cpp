@@ -121,6 +121,25 @@ Json payment_json(const Payment& payment) {
   return json;
 }
 
+namespace {
+
+Json policy_standing_json(const OfflineStatus& status, const Policy& policy) {
+  Json json = Json::object();
+  json.set("version", policy.version)
+      .set("valid_until", rfc3339(policy.valid_until))
+      .set("expires_soon", policy.valid_until - status.now < policy_expires_soon_ms)
+      .set("overlay", word(status.policy.overlay))
+      .set("overlay_reason", text_or_null(status.policy.overlay_reason));
+  if (!status.policy.refused) return std::move(json.set("refused", nullptr));
+  Json refused = Json::object();
+  refused.set("at", rfc3339(status.policy.refused->at))
+      .set("origin", word(status.policy.refused->origin))
+      .set("reason", status.policy.refused->reason);
+  return std::move(json.set("refused", std::move(refused)));
+}
+
+}  // namespace
+
 Json offline_status_json(const OfflineStatus& status, const Policy& policy) {
   Json amounts = Json::object();
   for (const auto& [currency, totals] : status.totals.by_currency) {
@@ -155,7 +174,8 @@ Json offline_status_json(const OfflineStatus& status, const Policy& policy) {
       .set("oldest_stored_at", time_or_null(status.totals.oldest_stored_at))
       .set("next_deadline", time_or_null(status.totals.next_deadline))
       .set("limits", std::move(limits))
-      .set("forwarding", std::move(forwarding));
+      .set("forwarding", std::move(forwarding))
+      .set("policy", policy_standing_json(status, policy));
   return json;
 }
 

@@ -22,7 +22,12 @@ struct OfflineStatus {
   bool paused{false};
   std::size_t in_flight{0};
   std::string reason;  // why forwarding is paused; empty if it is not
+  PolicyStanding policy;
+  UtcMs now{0};
 };
+// A policy that runs out in less is warned of.
+inline constexpr UtcMs policy_expires_soon_ms = 7 * INT64_C(86'400'000);
+
 Json offline_status_json(const OfflineStatus& status, const Policy& policy);
 
 Json sync_report_json(const hal::SyncRun& run, const std::vector<Payment>& payments);

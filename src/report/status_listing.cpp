@@ -88,6 +88,32 @@ std::string forwarding_line(JsonView forwarding, const Style& style) {
   return text;
 }
 
+// Which policy, until when, and what of it or of its overlay was refused.
+std::string policy_lines(JsonView policy, const Style& style) {
+  if (!policy.is_object()) return {};
+  std::string text = "version " + std::to_string(policy["version"].integer().value_or(0));
+  if (const auto until = parse_rfc3339(text_of(policy["valid_until"]))) {
+    const bool past = *until <= style.now;
+    const Tone tone = past ? Tone::Bad : policy["expires_soon"].boolean() == true ? Tone::Warning : Tone::Plain;
+    const std::string words = past ? "RUN OUT " + relative(*until, style.now) + ": no offline payments"
+                                   : "valid until " + local_time(*until, style) + ", " + relative(*until, style.now);
+    text += ", " + toned(words, tone, style);
+    if (!past && tone == Tone::Warning) text += toned(": a newer one is needed", tone, style);
+  }
+  std::string out = line("Policy", text);
+  const std::string overlay = text_of(policy["overlay"]);
+  if (overlay == "in_force") out += line("  overlay", "in force: the limits are tighter than signed");
+  if (overlay == "refused")
+    out += line("  overlay", toned("REFUSED: ", Tone::Bad, style) + printable(text_of(policy["overlay_reason"])));
+  if (const JsonView refused = policy["refused"]; refused.is_object()) {
+    const auto at = parse_rfc3339(text_of(refused["at"]));
+    out += line("  refused", toned("another was refused", Tone::Bad, style) +
+                                 (at ? " " + relative(*at, style.now) : "") + ": " +
+                                 printable(text_of(refused["reason"])));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string status_listing(JsonView offline_status, JsonView reader, const Style& style) {
@@ -97,6 +123,7 @@ std::string status_listing(JsonView offline_status, JsonView reader, const Style
   out += stored_lines(offline_status, style);
   out += limit_lines(offline_status["limits"], style);
   out += line("Forwarding", forwarding_line(offline_status["forwarding"], style));
+  out += policy_lines(offline_status["policy"], style);
   return out;
 }
 

@@ -18,20 +18,22 @@ constexpr std::uint64_t checkpoint_every = 1'000;
 }
 
 Books::Books(const Ports& ports, const Policy& policy, const Settings& settings)
-    : ports_(ports), policy_(policy), settings_(settings), boot_id_(ports.clock.boot_id()) {}
+    : ports_(ports), policy_(&policy), settings_(settings), boot_id_(ports.clock.boot_id()) {}
 
 Result<void> Books::open() {
   ND_TRY(load_state());
   ND_TRY(ports_.vault.resume_after(state_.dukpt_counter, ports_.store.health().was_lost));
   const engine::TimeMemory memory{state_.time_high, state_.boot_id, state_.mono_ms, state_.clock_trusted,
                                   state_.untrusted_for_ms};
-  time_.emplace(memory, boot_id_, reading(), policy_.valid_from);
+  time_.emplace(memory, boot_id_, reading(), policy_->valid_from);
   was_trusted_ = state_.clock_trusted;
-  state_.policy_version = std::max(state_.policy_version, policy_.version);
+  const std::int64_t from_version =
+      std::exchange(state_.policy_version, std::max(state_.policy_version, policy_->version));
   const auto points = ports_.store.last_event();
   if (!points) return std::unexpected(points.error());
   last_checkpoint_ = points->seq - points->seq % checkpoint_every;
-  return {};
+  if (from_version == 0 || from_version == policy_->version) return {};
+  return write([&] { return journal_policy(policy_->version, from_version); });
 }
 
 Result<void> Books::load_state() {
@@ -76,7 +78,7 @@ void Books::watch_clock() {
     return journal(
         "clock.untrusted",
         std::move(
-            Json::object().set("since", rfc3339(at)).set("stored_payments_allowed_s", policy_.untrusted_clock_s)));
+            Json::object().set("since", rfc3339(at)).set("stored_payments_allowed_s", policy_->untrusted_clock_s)));
   });
   if (!written) return;
   const std::int64_t shifted_ms = std::exchange(pending_shift_ms_, 0);
@@ -255,8 +257,8 @@ Result<engine::Exposure> Books::exposure(const Payment& payment) {
 }
 
 Result<void> Books::report_limits(const engine::Exposure& before, const Payment& added) {
-  const auto limits = policy_.currencies.find(added.currency);
-  if (limits == policy_.currencies.end()) return {};
+  const auto limits = policy_->currencies.find(added.currency);
+  if (limits == policy_->currencies.end()) return {};
   const auto check = [&](const char* name, std::int64_t was, std::int64_t is, std::int64_t cap,
                          bool money) -> Result<void> {
     const auto tell = [&](const char* type) {
@@ -279,7 +281,7 @@ Result<void> Books::report_limits(const engine::Exposure& before, const Payment&
   } else {
     ND_TRY(check("device_total", before.payments, before.payments + added.amount, limits->second.device_total, true));
   }
-  return check("device_count", before.count, before.count + 1, policy_.device_count, false);
+  return check("device_count", before.count, before.count + 1, policy_->device_count, false);
 }
 
 // --- numbers ---

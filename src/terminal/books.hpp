@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -97,7 +98,10 @@ class Books {
   // Tells of new events as soon as no turn is open. Called at the end of a turn.
   void tell_events();
 
-  const Policy& policy() const { return policy_; }
+  // Journals policy.changed and puts `policy` in force as soon as that is durable: from the next decision on. What is
+  // stored keeps its deadline. `done` hears of it then; on an error the old one stays in force.
+  void change_policy(Policy policy, Reply<void> done);
+  const Policy& policy() const { return *policy_; }  // until the next turn: a change replaces it
   const Settings& settings() const { return settings_; }
   const Ports& ports() const { return ports_; }
   bool entropy_failed() const { return entropy_failed_; }
@@ -110,10 +114,12 @@ class Books {
   bool commit_turn();
   bool landed_after_all(std::uint64_t turn);
   Result<void> write_state();
+  Result<void> journal_policy(std::int64_t version, std::int64_t from_version);
   Result<void> load_state();
 
   Ports ports_;
-  const Policy& policy_;
+  const Policy* policy_;
+  std::unique_ptr<const Policy> own_policy_;  // where it was changed
   const Settings& settings_;
   std::string boot_id_;
   hal::DeviceState state_;

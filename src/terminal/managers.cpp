@@ -52,14 +52,15 @@ void Managers::check(const std::string& approver, SecretBytes pin, std::function
     return;
   }
   // Not before the count is on the disk: cutting the power must not give a guess back.
-  books_.then([this, approver, guess = std::move(pin), found, done = std::move(done)](bool durable) mutable {
+  // The approver is copied: another policy may be in force by then.
+  books_.then([this, known = *found, guess = std::move(pin), done = std::move(done)](bool durable) mutable {
     if (!durable) {
-      checking_.erase(approver);
+      checking_.erase(known.id);
       done(std::unexpected(store_error(Error{Errc::Io, 0, ""})));
       return;
     }
-    books_.ports().vault.check_pin(std::move(guess), found->salt, found->pin_hash, found->iterations,
-                                   [this, approver, done](bool matches) {
+    books_.ports().vault.check_pin(std::move(guess), known.salt, known.pin_hash, known.iterations,
+                                   [this, approver = known.id, done](bool matches) {
                                      checking_.erase(approver);
                                      done(judge(approver, matches));
                                    });

@@ -249,6 +249,8 @@ PosResult<report::OfflineStatus> Terminal::offline_status() {
   status.route = network_.route();
   status.totals = std::move(*totals);
   status.in_flight = forwarder_.in_flight();
+  status.policy = policy_standing_;
+  status.now = books_.now();
   if (forwarder_.suspended()) {
     status.paused = true;
     status.reason = "unauthorized";

@@ -40,6 +40,12 @@ class Terminal {
   Books& books() { return books_; }
   Network& network() { return network_; }
   const Policy& policy() const { return books_.policy(); }
+  // Another policy, from the next decision on; see Books::change_policy().
+  void change_policy(Policy policy, Reply<void> done) { books_.change_policy(std::move(policy), std::move(done)); }
+  // Journals that a policy was not taken: `what` is "configured", "update" or "overlay".
+  void refuse_policy(std::string_view what, const std::string& reason);
+  // What the status tells of the policy besides itself.
+  void set_policy_standing(PolicyStanding standing) { policy_standing_ = std::move(standing); }
 
   // --- reading; what an open turn has decided is seen, so replies wait for the turn (Books::reply) ---
   PosResult<Payment> retrieve(const std::string& id);
@@ -66,6 +72,7 @@ class Terminal {
   Managers managers_;
   Checkout checkout_;
   Forwarder forwarder_;
+  PolicyStanding policy_standing_;
   std::int64_t tidy_at_ms_{0};
   std::int64_t prune_at_ms_{0};
   std::int64_t keep_time_at_ms_{0};
