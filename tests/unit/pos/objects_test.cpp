@@ -153,6 +153,8 @@ TEST(OfflineStatusJson, HasTheContractsFields) {
   status.totals.count = 3;
   status.totals.oldest_stored_at = at;
   status.in_flight = 2;
+  status.now = at;
+  policy.valid_until = at + 7 * INT64_C(86'400'000);
   const Json json = offline_status_json(status, policy);
   EXPECT_EQ(
       json.dump(),
@@ -160,7 +162,14 @@ TEST(OfflineStatusJson, HasTheContractsFields) {
       R"("oldest_stored_at":"2026-11-21T19:40:03.123Z","next_deadline":null,"limits":{)"
       R"("eur":{"per_transaction":10000,"device_total":100000,"device_total_remaining":100000},)"
       R"("usd":{"per_transaction":10000,"device_total":100000,"device_total_remaining":98020},)"
-      R"("device_count":100,"device_count_remaining":97},"forwarding":{"paused":false,"in_flight":2,"reason":null}})");
+      R"("device_count":100,"device_count_remaining":97},"forwarding":{"paused":false,"in_flight":2,"reason":null},)"
+      R"("policy":{"version":1,"valid_until":"2026-11-28T19:40:03.123Z","expires_soon":false,"overlay":"none","overlay_reason":null,"refused":null}})");
+  status.now += 1;
+  status.policy = {OverlayState::Refused, "device_count: too many", PolicyRefusal{at, PolicyOrigin::Update, "older"}};
+  EXPECT_EQ(
+      offline_status_json(status, policy)["policy"].dump(),
+      R"({"version":1,"valid_until":"2026-11-28T19:40:03.123Z","expires_soon":true,"overlay":"refused",)"
+      R"("overlay_reason":"device_count: too many","refused":{"at":"2026-11-21T19:40:03.123Z","origin":"update","reason":"older"}})");
 }
 
 TEST(OfflineStatusJson, NothingRemainsBelowZero) {
