@@ -206,15 +206,12 @@ Bytes station_signs(std::span<const std::uint8_t> station_hello, std::span<const
   return named(" station\n", transcript({bytes_of(protocol_name), station_hello, reader_hello, signed_part(auth)}));
 }
 
-Result<SessionKeys> derive_session_keys(P256Scalar ephemeral, const P256Point& peer,
-                                        std::span<const std::uint8_t> station_hello,
-                                        std::span<const std::uint8_t> reader_hello, const Auth& auth) {
-  const auto shared = p256_ecdh(ephemeral, peer);
-  ND_TRY(shared);
+SessionKeys derive_session_keys(std::span<const std::uint8_t, 32> shared, std::span<const std::uint8_t> station_hello,
+                                std::span<const std::uint8_t> reader_hello, const Auth& auth) {
   const Digest salt = transcript({bytes_of(protocol_name), station_hello, reader_hello, signed_part(auth)});
   const auto key = [&](std::string_view purpose) {
     const std::string info = std::string(protocol_name).append(purpose);
-    return hkdf_sha256(shared->view(), salt, bytes_of(info), 32);
+    return hkdf_sha256(shared, salt, bytes_of(info), 32);
   };
   return SessionKeys{key(" to reader"), key(" to station"), key(" kbpk")};
 }

@@ -54,9 +54,8 @@ Bytes reader_signs(std::span<const std::uint8_t> station_hello, const SignedHell
 Bytes station_signs(std::span<const std::uint8_t> station_hello, std::span<const std::uint8_t> reader_hello,
                     const Auth& auth);
 
-// The session's keys. Errors: Malformed (the peer's point), CryptoFailed.
-[[nodiscard]] Result<SessionKeys> derive_session_keys(P256Scalar ephemeral, const P256Point& peer,
-                                                      std::span<const std::uint8_t> station_hello,
-                                                      std::span<const std::uint8_t> reader_hello, const Auth& auth);
+// The session's keys out of what p256_ecdh() gave.
+SessionKeys derive_session_keys(std::span<const std::uint8_t, 32> shared, std::span<const std::uint8_t> station_hello,
+                                std::span<const std::uint8_t> reader_hello, const Auth& auth);
 
 }  // namespace nightdrop::provisioning

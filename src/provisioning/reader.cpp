@@ -89,6 +89,10 @@ struct FactoryReader::State {
     if (!ephemeral) return broken(ephemeral.error());
     const auto point = p256_public_key(ephemeral->view());
     if (!point) return broken(point.error());
+    // First of all: a Hello that is only garbage in a Hello's shape gets no answer that a station could take for its
+    // own.
+    const auto shared = p256_ecdh(ephemeral->view(), theirs->ephemeral);
+    if (!shared) return broken(shared.error());
     SignedHello ours;
     ours.head.ephemeral = *point;
     if (const auto random = random_bytes(ours.head.nonce); !random) return broken(random.error());
@@ -106,9 +110,7 @@ struct FactoryReader::State {
     if (auto believed = believe(*auth, hello.payload, reader_hello); !believed) {
       return std::unexpected(std::move(believed.error()));
     }
-    auto keys = derive_session_keys(ephemeral->view(), theirs->ephemeral, hello.payload, reader_hello, *auth);
-    if (!keys) return broken(AlertReason::Protocol, "the station's point is none of the curve");
-    return Channel(End::Reader, std::move(*keys));
+    return Channel(End::Reader, derive_session_keys(shared->view(), hello.payload, reader_hello, *auth));
   }
 
   // That the station is one of the authority's, now, and that it is the one that speaks here.

@@ -140,9 +140,10 @@ Expected<std::unique_ptr<StationSession>> StationSession::open(
 
   const auto auth = make_auth(identity, hello, frame->payload);
   if (!auth) return std::unexpected(auth.error());
-  auto keys = derive_session_keys(ephemeral->view(), theirs->head.ephemeral, hello, frame->payload, *auth);
-  if (!keys) return fail(Kind::Authentication, "the reader's point is none of the curve");
-  state->channel = std::make_unique<Channel>(End::Station, std::move(*keys));
+  const auto shared = p256_ecdh(ephemeral->view(), theirs->head.ephemeral);
+  if (!shared) return fail(shared.error());
+  state->channel =
+      std::make_unique<Channel>(End::Station, derive_session_keys(shared->view(), hello, frame->payload, *auth));
   const auto sent = state->line.write(FrameType::StationAuth, encode_auth(*auth), after(timeouts.step));
   if (!sent) return fail(sent.error());
   const auto ready = state->receive();
