@@ -163,6 +163,19 @@ Result<void> Token::lock_extraction(std::string_view label) {
   return {};
 }
 
+Result<void> Token::rename_aes(std::string_view label, std::string_view to) {
+  const std::lock_guard lock(state_->mutex);
+  const auto handle = state_->key(label);
+  if (!handle) return std::unexpected(handle.error());
+  ND_TRY(state_->expect_free(to));
+  Template change;
+  change.text(CKA_LABEL, to).text(CKA_ID, to);
+  ND_CHECK(state_->functions->C_SetAttributeValue(state_->session, *handle, change.data(), change.size()),
+           "the token does not give the key another label");
+  state_->secret_keys.erase(std::string(label));
+  return {};
+}
+
 Result<KeyFacts> Token::facts(std::string_view label) {
   const std::lock_guard lock(state_->mutex);
   const auto handle = state_->key(label);

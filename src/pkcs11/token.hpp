@@ -72,6 +72,8 @@ class Token {
   // Errors: NotFound.
   [[nodiscard]] Result<void> destroy(std::string_view label);
   [[nodiscard]] Result<void> lock_extraction(std::string_view label);
+  // An AES key's other name: for one whose name is told by its check value. Errors: NotFound, Conflict.
+  [[nodiscard]] Result<void> rename_aes(std::string_view label, std::string_view to);
   [[nodiscard]] Result<KeyFacts> facts(std::string_view label);
   [[nodiscard]] Result<std::vector<KeyFacts>> list();
   bool has(std::string_view label);

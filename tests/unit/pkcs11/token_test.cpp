@@ -87,6 +87,17 @@ TEST(Keys, AreGoneWhenDestroyed) {
   EXPECT_TRUE(token->generate_p256(key_for("identity", {KeyUse::Sign}))) << "the label is free again";
 }
 
+TEST(Keys, TakeAnotherNameThatIsFree) {
+  const auto token = soft_hsm().make_open_token();
+  ASSERT_TRUE(token->generate_aes(16, key_for("bdk/new", {KeyUse::Derive})));
+  ASSERT_TRUE(token->generate_aes(16, key_for("bdk/1", {KeyUse::Derive})));
+  EXPECT_EQ(code_of(token->rename_aes("bdk/new", "bdk/1")), Errc::Conflict);
+  ASSERT_TRUE(token->rename_aes("bdk/new", "bdk/2"));
+  EXPECT_FALSE(token->has("bdk/new"));
+  EXPECT_EQ(token->facts("bdk/2").value().kind, "aes-128");
+  EXPECT_EQ(code_of(token->rename_aes("bdk/new", "bdk/3")), Errc::NotFound);
+}
+
 TEST(Keys, OutliveTheSessionUnlessTheyAreForIt) {
   const TokenLocation where = soft_hsm().make_token();
   {
