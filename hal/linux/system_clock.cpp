@@ -2,7 +2,6 @@
 #include "hal/linux/system_clock.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -10,11 +9,12 @@
 #include <fstream>
 #include <string_view>
 
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/timex.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "nightdrop/random.hpp"
 
 namespace nightdrop::hal {
 namespace {
@@ -53,13 +53,7 @@ WallReading SystemClock::wall() const {
 }
 
 Result<void> SystemEntropy::fill(std::span<std::uint8_t> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return failure(Errc::Io, "the system gave no random bytes", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(got));
-  }
-  return {};
+  return random_bytes(bytes);
 }
 
 SystemdWatchdog::SystemdWatchdog() {

@@ -3,10 +3,9 @@
 #include <ctime>
 #include <utility>
 
-#include <sys/random.h>
-
 #include "cli/commands.hpp"
 #include "cli/interaction.hpp"
+#include "nightdrop/random.hpp"
 #include "report/currency.hpp"
 #include "report/receipt.hpp"
 
@@ -20,11 +19,11 @@ std::string new_reference(std::string_view prefix) {
   std::tm utc{};
   ::gmtime_r(&now, &utc);
   std::strftime(time.data(), time.size(), "%Y%m%d-%H%M%S-", &utc);
-  std::array<unsigned char, 8> random{};
-  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) return {};
+  std::array<std::uint8_t, 8> random{};
+  if (!random_bytes(random)) return {};
   constexpr std::string_view letters = "23456789abcdefghjkmnpqrstuvwxyz_";
   std::string reference = std::string(prefix) + time.data();
-  for (const unsigned char byte : random) reference += letters[byte % letters.size()];
+  for (const std::uint8_t byte : random) reference += letters[byte % letters.size()];
   return reference;
 }
 

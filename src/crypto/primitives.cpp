@@ -3,11 +3,9 @@
 #include "crypto/primitives.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include <psa/crypto.h>
-#include <sys/random.h>
 
 #include "crypto/psa_key.hpp"
 
@@ -171,16 +169,6 @@ Digest pbkdf2_hmac_sha256(ByteView pin, ByteView salt, std::uint32_t iterations)
     for (std::size_t j = 0; j < result.size(); ++j) result[j] ^= round[j];
   }
   return result;
-}
-
-Result<void> random_bytes(std::span<std::uint8_t> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return failure(Errc::Io, "no random bytes", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(got));
-  }
-  return {};
 }
 
 Result<std::vector<std::uint8_t>> aes_gcm_seal(ByteView key, ByteView nonce, ByteView aad, ByteView plaintext) {

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "hal/entropy.hpp"
+#include "nightdrop/random.hpp"
 #include "nightdrop/result.hpp"
 #include "nightdrop/secret.hpp"
 
@@ -33,16 +33,6 @@ SecretBytes hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size
 // Requires: iterations > 0.
 // Standard: RFC 8018, 5.2.
 Digest pbkdf2_hmac_sha256(ByteView pin, ByteView salt, std::uint32_t iterations);
-
-// Fills the span from the kernel's generator.
-// Errors: Io.
-[[nodiscard]] Result<void> random_bytes(std::span<std::uint8_t> bytes);
-
-// The Entropy port over the kernel's generator (getrandom).
-class SystemEntropy final : public hal::Entropy {
- public:
-  [[nodiscard]] Result<void> fill(std::span<std::uint8_t> bytes) override { return random_bytes(bytes); }
-};
 
 inline constexpr std::size_t gcm_nonce_size = 12;
 inline constexpr std::size_t gcm_tag_size = 16;

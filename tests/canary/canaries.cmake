@@ -1,8 +1,7 @@
-# Canaries: for each promise a build that breaks it, and a test that passes only when the simulation catches it.
-# nightdrop_canary(NAME SOURCE FROM TO CHECK...) copies one production source with FROM replaced by TO (configuring
-# fails when FROM is no longer there), and links it before the libraries, so that it takes that one object's place. One
-# of the simulation's CHECKs must see it: a failure of another kind would be no proof.
-function(nightdrop_canary name source from to)
+# Canaries: for each promise a build that breaks it, and a test that passes only when the simulation, or a unit test,
+# catches it. Each copies one production source with FROM replaced by TO (configuring fails when FROM is no longer
+# there), and links it before the libraries, so that it takes that one object's place.
+function(nightdrop_mutant name source from to mutant_file)
   set(original ${PROJECT_SOURCE_DIR}/${source})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${original})
   file(READ ${original} text)
@@ -13,11 +12,28 @@ function(nightdrop_canary name source from to)
   string(REPLACE "${from}" "${to}" text "${text}")
   set(mutant ${CMAKE_CURRENT_BINARY_DIR}/canary/${name}.cpp)
   file(CONFIGURE OUTPUT ${mutant} CONTENT "${text}" @ONLY)
+  set(${mutant_file} ${mutant} PARENT_SCOPE)
+endfunction()
+
+# nightdrop_canary(NAME SOURCE FROM TO CHECK...): one of the simulation's CHECKs must see it; a failure of another kind
+# would be no proof.
+function(nightdrop_canary name source from to)
+  nightdrop_mutant(${name} ${source} "${from}" "${to}" mutant)
   add_executable(test_canary_${name} ${mutant} $<TARGET_OBJECTS:nightdrop_canary_main>)
   target_include_directories(test_canary_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   target_link_libraries(test_canary_${name} PRIVATE nightdrop_simulation)
   add_test(NAME canary.${name} COMMAND test_canary_${name} ${ARGN})
   set_tests_properties(canary.${name} PROPERTIES LABELS canary TIMEOUT 300)
+endfunction()
+
+# nightdrop_unit_canary(NAME SOURCE FROM TO LIBRARY TEST_SOURCE TEST): the named test of that file must fail.
+function(nightdrop_unit_canary name source from to library test_source test)
+  nightdrop_mutant(${name} ${source} "${from}" "${to}" mutant)
+  add_executable(test_canary_${name} ${mutant} ${CMAKE_CURRENT_SOURCE_DIR}/${test_source})
+  target_include_directories(test_canary_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
+  target_link_libraries(test_canary_${name} PRIVATE ${library} GTest::gmock GTest::gtest_main)
+  add_test(NAME canary.${name} COMMAND test_canary_${name} --gtest_filter=${test})
+  set_tests_properties(canary.${name} PROPERTIES LABELS canary TIMEOUT 60 PASS_REGULAR_EXPRESSION "FAILED  . ${test} ")
 endfunction()
 
 add_library(nightdrop_canary_main OBJECT canary/canary_main.cpp)
@@ -78,3 +94,14 @@ nightdrop_canary(key_counter_not_committed src/terminal/books.cpp
   [==[  state_.dukpt_counter = ports_.vault.counter();]==]
   [==[]==]
   "ksn reused")
+
+# Key blocks: nothing of a payload is believed before its MAC.
+set(mac_comparison [==[  if (!equal_in_constant_time(*expected, *mac)) return failure(Errc::WrongKey, "TR-31 MAC");]==])
+nightdrop_unit_canary(key_block_mac_not_compared src/crypto/tr31_format.cpp
+  "${mac_comparison}"
+  [==[]==]
+  nightdrop_crypto unit/crypto/tr31_test.cpp Tr31.NoFlippedBitPassesAndThePayloadIsNotBelieved)
+nightdrop_unit_canary(key_block_length_read_before_mac src/crypto/tr31_format.cpp
+  "${mac_comparison}"
+  "  ND_TRY(key_of(payload.view()));\n${mac_comparison}"
+  nightdrop_crypto unit/crypto/tr31_test.cpp Tr31.NoFlippedBitPassesAndThePayloadIsNotBelieved)
