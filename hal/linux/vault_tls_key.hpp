@@ -1,6 +1,5 @@
 // The reader's identity in a TLS handshake without its private key: an OpenSSL key that has the certificate's public
-// half and asks the vault for each signature. OpenSSL 3.0 deprecates EC_KEY_METHOD in favour of providers, but it is
-// what works from 1.1 to 3.x with one key in the hands of the application.
+// half and asks the vault for each signature (x509/signer_key.hpp).
 #pragma once
 
 #include <memory>

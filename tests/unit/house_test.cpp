@@ -95,7 +95,7 @@ const std::map<std::string, std::set<std::string>> directions{
      {"include", "hal/include", "src/json", "src/emv", "src/engine", "src/acquirer", "src/links", "src/report"}},
     {"src/pos", {"include", "hal/include", "src/json", "src/emv", "src/report", "src/terminal"}},
     {"src/cli", {"include", "src/json", "src/config", "src/crypto", "src/report"}},
-    {"hal/linux", {"include", "hal/include"}},
+    {"hal/linux", {"include", "hal/include", "src/x509"}},
     {"hal/sim", {"include", "hal/include", "src/emv", "src/json"}},
 };
 
