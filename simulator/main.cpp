@@ -26,6 +26,11 @@ FILES IN DIR (made by nightdrop-provision dev)
   server.pem server.key ca.pem    the server's certificate, key and authority
   readers/SERIAL.pem              the certificates of the readers it knows; one
                                   that is added is found without a restart
+  revoked.pem                     the manufacturing authority's revocation list
+                                  (manufacturing_ca.pem, or ca.pem); optional,
+                                  read again when it changes
+  renewal.pem renewal.key         the authority that renews readers'
+                                  certificates; optional
   ledger.jsonl                    the ledger; made when it is missing
 
 WHEN IT IS READY it prints one line:

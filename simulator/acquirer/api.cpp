@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view payments_path = "/v1/payments";
 constexpr std::string_view batch_path = "/v1/payments:batch";
 constexpr std::string_view capabilities_path = "/v1/capabilities";
+constexpr std::string_view certificate_path = "/v1/certificate";
 constexpr std::string_view one_payment = "/v1/payments/";
 constexpr std::string_view reversal_end = "/reversal";
 constexpr std::size_t payment_body_max = 65'536;
@@ -79,18 +80,11 @@ ApiReply shape(const Fault& fault, Answer answer) {
     case FaultKind::Refuse:
     case FaultKind::Pending:
     case FaultKind::Partial:
-    case FaultKind::Replay:
-      break;
+    case FaultKind::Replay: break;
     case FaultKind::CutBefore:
-    case FaultKind::CutAfter:
-      reply.cut = true;
-      break;
-    case FaultKind::Delay:
-      reply.delay_ms = fault.ms;
-      break;
-    case FaultKind::SlowDrip:
-      reply.drip_ms = fault.ms;
-      break;
+    case FaultKind::CutAfter: reply.cut = true; break;
+    case FaultKind::Delay: reply.delay_ms = fault.ms; break;
+    case FaultKind::SlowDrip: reply.drip_ms = fault.ms; break;
     case FaultKind::Status:
       replace(fault.code, error_answer({fault.code, "simulated_fault", "the plan of faults says so"}).body,
               "application/json");
@@ -102,22 +96,14 @@ ApiReply shape(const Fault& fault, Answer answer) {
               "in.</h1></body></html>",
               "text/html; charset=utf-8");
       break;
-    case FaultKind::Garbage:
-      replace(200, "{\"payment\":\"pi_\x01\xFF,,]", "application/json");
-      break;
+    case FaultKind::Garbage: replace(200, "{\"payment\":\"pi_\x01\xFF,,]", "application/json"); break;
     case FaultKind::Redirect:
       replace(302, "", "text/html");
       reply.location = "http://login.guest-wifi.example/";
       break;
-    case FaultKind::WrongId:
-      body = with_member(body, "payment", "pi_00000000000070008000000000000000");
-      break;
-    case FaultKind::UnknownOutcome:
-      body = with_member(body, "outcome", "perhaps");
-      break;
-    case FaultKind::TooLong:
-      body = with_member(body, "padding", std::string(too_long_padding, 'x'));
-      break;
+    case FaultKind::WrongId: body = with_member(body, "payment", "pi_00000000000070008000000000000000"); break;
+    case FaultKind::UnknownOutcome: body = with_member(body, "outcome", "perhaps"); break;
+    case FaultKind::TooLong: body = with_member(body, "padding", std::string(too_long_padding, 'x')); break;
   }
   return reply;
 }
@@ -138,6 +124,7 @@ std::string log_line(const ApiRequest& request, const std::vector<std::string>& 
                      const ApiReply& reply) {
   std::string_view route = request.path == batch_path              ? "batch"
                            : request.path == capabilities_path     ? "capabilities"
+                           : request.path == certificate_path      ? "certificate"
                            : request.path == payments_path         ? "payment"
                            : request.path.ends_with(reversal_end)  ? "reversal"
                            : request.path.starts_with(one_payment) ? "status"
@@ -179,10 +166,15 @@ ApiReply Api::handle(const ApiRequest& request) {
 }
 
 std::optional<ApiError> Api::check_reader(const ApiRequest& request) const {
-  if (!request.reader) return ApiError{403, "reader_unknown", "the client certificate is of no registered reader"};
+  switch (request.caller.standing) {
+    case Standing::Unknown: return ApiError{403, "reader_unknown", "the client certificate is of no registered reader"};
+    case Standing::Revoked: return ApiError{403, "certificate_revoked", "a certificate of this reader was revoked"};
+    case Standing::Expired: return ApiError{403, "certificate_expired", "the client certificate has run out"};
+    case Standing::Good: break;
+  }
   // A POST says who sends it; where a GET does, it must be true as well.
   if (!request.reader_header && request.method != "POST") return std::nullopt;
-  if (request.reader_header != request.reader) {
+  if (request.reader_header != request.caller.serial_number) {
     return ApiError{403, "reader_mismatch", "Nightdrop-Reader: is not the serial number of the client certificate"};
   }
   return std::nullopt;
@@ -205,12 +197,13 @@ Answer Api::answer(const ApiRequest& request, const Fault& fault) {
   const bool post = request.method == "POST";
   const bool get = request.method == "GET";
   if (get && request.path == capabilities_path) return capabilities();
+  if (post && request.path == certificate_path) return renewals_.renew(request.caller, request.body);
   if (post && request.path == batch_path) return batch(request, fault);
   if (post && request.path == payments_path) {
     if (request.body.size() > payment_body_max)
       return error_answer({413, "too_large", "the body is longer than 64 KiB"});
     if (!request.idempotency_key) return error_answer({400, "idempotency_key_missing", "Idempotency-Key: is missing"});
-    return host_.payment(*request.reader, request.idempotency_key, request.body, fault);
+    return host_.payment(request.caller.serial_number, request.idempotency_key, request.body, fault);
   }
   if (const std::string id = id_in_path(request.path, true); post && !id.empty()) {
     return host_.reversal(id, request.idempotency_key, request.body);
@@ -232,7 +225,7 @@ Answer Api::batch(const ApiRequest& request, const Fault& fault) {
   Json results = Json::array();
   std::uint64_t ticket = 0;
   for (const std::string_view slice : slices) {
-    const Answer answer = host_.payment(*request.reader, std::nullopt, slice, fault);
+    const Answer answer = host_.payment(request.caller.serial_number, std::nullopt, slice, fault);
     ticket = std::max(ticket, answer.ticket);
     Json result = Json::object();
     const auto payment = Json::parse(slice);

@@ -10,6 +10,7 @@
 #include "simulator/acquirer/answer.hpp"
 #include "simulator/acquirer/faults.hpp"
 #include "simulator/acquirer/host.hpp"
+#include "simulator/acquirer/renewal.hpp"
 #include "simulator/acquirer/traffic.hpp"
 
 namespace nightdrop::simulator {
@@ -17,7 +18,7 @@ namespace nightdrop::simulator {
 struct ApiRequest {
   std::string method;
   std::string path;
-  std::optional<std::string> reader;           // whose certificate the connection has
+  Caller caller;                               // whose certificate the connection has
   std::optional<std::string> reader_header;    // Nightdrop-Reader
   std::optional<std::string> idempotency_key;  // Idempotency-Key
   std::string body;
@@ -35,7 +36,8 @@ struct ApiReply {
 
 class Api {
  public:
-  Api(Host& host, Faults& faults, Traffic& traffic) : host_(host), faults_(faults), traffic_(traffic) {}
+  Api(Host& host, Faults& faults, Traffic& traffic, Renewals& renewals)
+      : host_(host), faults_(faults), traffic_(traffic), renewals_(renewals) {}
   ApiReply handle(const ApiRequest& request);
 
  private:
@@ -48,6 +50,7 @@ class Api {
   Host& host_;
   Faults& faults_;
   Traffic& traffic_;
+  Renewals& renewals_;
 };
 
 }  // namespace nightdrop::simulator

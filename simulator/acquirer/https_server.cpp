@@ -35,9 +35,10 @@ class TlsServer final : public httplib::SSLServer {
 class HttpsServer::Inside {
  public:
   Inside(const std::string& directory, Host& host, Faults& faults, Traffic& traffic)
-      : api_(host, faults, traffic),
+      : readers_(directory, traffic),
+        renewals_(directory, readers_),
+        api_(host, faults, traffic, renewals_),
         traffic_(traffic),
-        readers_(directory),
         connections_([&faults, &traffic] {
           ++traffic.connections;
           return faults.refuse_connection();
@@ -61,9 +62,10 @@ class HttpsServer::Inside {
   void handle(const httplib::Request& request, httplib::Response& response);
   void send(const httplib::Request& request, httplib::Response& response, ApiReply reply);
 
+  ReaderRegistry readers_;
+  Renewals renewals_;
   Api api_;
   Traffic& traffic_;
-  ReaderRegistry readers_;
   Connections connections_;
   std::optional<std::string> problem_;
   TlsServer server_;
@@ -106,7 +108,7 @@ void HttpsServer::Inside::handle(const httplib::Request& request, httplib::Respo
   ApiRequest asked;
   asked.method = request.method;
   asked.path = request.path;
-  asked.reader = readers_.serial_of(request.ssl);
+  asked.caller = readers_.caller(request.ssl);
   asked.reader_header = header(request, "Nightdrop-Reader");
   asked.idempotency_key = header(request, "Idempotency-Key");
   asked.body = request.body;

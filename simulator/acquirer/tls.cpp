@@ -1,35 +1,12 @@
 #include "simulator/acquirer/tls.hpp"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-
-#include <filesystem>
-#include <memory>
-#include <utility>
 
 #include <sys/socket.h>
 
 namespace nightdrop::simulator {
 namespace {
-
-using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
-
-std::string der_of(X509* certificate) {
-  unsigned char* bytes = nullptr;
-  const int size = i2d_X509(certificate, &bytes);
-  if (size <= 0) return {};
-  std::string der(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
-  OPENSSL_free(bytes);
-  return der;
-}
-
-Certificate read_pem(const std::string& path) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> file(BIO_new_file(path.c_str(), "r"), &BIO_free);
-  if (!file) return {nullptr, &X509_free};
-  return {PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr), &X509_free};
-}
 
 // Where a context keeps its Connections.
 int context_slot() {
@@ -54,36 +31,6 @@ void on_state(const SSL* connection, int where, int /*result*/) {
 }
 
 }  // namespace
-
-void ReaderRegistry::reload() {
-  serials_.clear();
-  std::error_code ignored;
-  for (const auto& file : std::filesystem::directory_iterator(directory_ + "/readers", ignored)) {
-    if (file.path().extension() != ".pem") continue;
-    const Certificate certificate = read_pem(file.path().string());
-    if (certificate) serials_[der_of(certificate.get())] = file.path().stem().string();
-  }
-  ERR_clear_error();
-}
-
-std::optional<std::string> ReaderRegistry::serial_of(const ssl_st* connection) {
-  const Certificate certificate(SSL_get1_peer_certificate(connection), &X509_free);
-  if (!certificate) return std::nullopt;
-  const std::string der = der_of(certificate.get());
-  const std::lock_guard lock(mutex_);
-  auto at = serials_.find(der);
-  if (at == serials_.end()) {
-    reload();
-    at = serials_.find(der);
-  }
-  if (at == serials_.end()) return std::nullopt;
-  return at->second;
-}
-
-std::size_t ReaderRegistry::size() {
-  const std::lock_guard lock(mutex_);
-  return serials_.size();
-}
 
 bool Connections::opened(int socket) {
   const bool refused = refuse_();

@@ -1,10 +1,9 @@
 // TLS of the acquirer: version 1.3, a client certificate always asked for, and who it belongs to. Any certificate
 // passes the handshake (its owner has proved to hold the key); whether it is a registered reader's is decided for each
-// request by comparing it, byte for byte, with readers/<serial>.pem, so that a stranger gets a clear 403.
+// request (reader_registry.hpp), so that a stranger gets a clear 403.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -14,22 +13,6 @@ struct ssl_ctx_st;
 struct ssl_st;
 
 namespace nightdrop::simulator {
-
-class ReaderRegistry {
- public:
-  explicit ReaderRegistry(std::string directory) : directory_(std::move(directory)) { reload(); }
-  // The serial number of the connection's certificate; nothing if it is no reader's. A reader that was provisioned
-  // after the start is found too.
-  std::optional<std::string> serial_of(const ssl_st* connection);
-  std::size_t size();
-
- private:
-  void reload();
-
-  const std::string directory_;
-  std::mutex mutex_;
-  std::map<std::string, std::string> serials_;  // by DER
-};
 
 // The TLS connections that are open, so that they can be ended at once, and a say in each before its handshake.
 class Connections {

@@ -18,7 +18,10 @@ void Traffic::stop() {
 }
 
 void Traffic::log(std::string_view line) {
-  if (!verbose_) return;
+  if (verbose_) warn(line);
+}
+
+void Traffic::warn(std::string_view line) {
   const std::string whole = std::string(line) + '\n';
   std::fputs(whole.c_str(), stderr);
 }

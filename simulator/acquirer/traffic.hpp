@@ -42,6 +42,8 @@ class Traffic {
   bool pause(std::chrono::milliseconds time);
   void stop();
 
+  // One line on standard error, always.
+  void warn(std::string_view line);
   // One line on standard error where --verbose was given. Only texts without card data are handed in.
   void log(std::string_view line);
 

@@ -55,9 +55,22 @@ Result<MemoryKey> MemoryKey::generate() {
 
 Result<MemoryKey> MemoryKey::from_pem(std::span<const std::uint8_t> pem) {
   const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  return read(bio.get());
+}
+
+Result<MemoryKey> MemoryKey::from_file(const std::string& path) {
+  const BioPtr bio(BIO_new_file(path.c_str(), "r"));
+  if (!bio) {
+    ERR_clear_error();
+    return failure(Errc::NotFound, "the private key's file cannot be opened");
+  }
+  return read(bio.get());
+}
+
+Result<MemoryKey> MemoryKey::read(bio_st* bio) {
   // A passphrase is never asked for: the callback gives none.
-  KeyPtr key(
-      bio ? PEM_read_bio_PrivateKey(bio.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr) : nullptr);
+  const auto no_passphrase = [](char*, int, int, void*) { return -1; };
+  KeyPtr key(bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio, nullptr, no_passphrase, nullptr));
   const auto point = point_of(key.get());
   if (!point) return failure(Errc::Malformed, "this is not a P-256 private key in PEM");
   return MemoryKey(std::make_unique<Parts>(std::move(key), *point));

@@ -10,6 +10,8 @@
 #include "nightdrop/secret.hpp"
 #include "x509/certificate.hpp"
 
+struct bio_st;
+
 namespace nightdrop::x509 {
 
 // Wiped by OpenSSL when it goes.
@@ -19,6 +21,9 @@ class MemoryKey {
   [[nodiscard]] static Result<MemoryKey> generate();
   // A key in PEM, PKCS #8 or SEC 1, without a passphrase. Errors: Malformed (also for any key that is not P-256).
   [[nodiscard]] static Result<MemoryKey> from_pem(std::span<const std::uint8_t> pem);
+
+  // The same from a file. Errors: NotFound (the file cannot be opened), Malformed.
+  [[nodiscard]] static Result<MemoryKey> from_file(const std::string& path);
 
   MemoryKey(MemoryKey&&) noexcept;
   MemoryKey& operator=(MemoryKey&&) noexcept;
@@ -36,6 +41,7 @@ class MemoryKey {
 
  private:
   struct Parts;
+  static Result<MemoryKey> read(bio_st* bio);
   explicit MemoryKey(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };

@@ -52,6 +52,10 @@ Owned<X509> new_certificate(const std::string& name, EVP_PKEY* key, X509* issuer
   X509_set_pubkey(made.get(), key);
   extend(made.get(), issuer == nullptr ? made.get() : issuer, NID_basic_constraints,
          issuer == nullptr ? "critical,CA:TRUE" : "CA:FALSE");
+  if (issuer == nullptr) {
+    extend(made.get(), made.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
+    extend(made.get(), made.get(), NID_subject_key_identifier, "hash");
+  }
   if (name == "server") extend(made.get(), issuer, NID_subject_alt_name, "IP:127.0.0.1");
   X509_sign(made.get(), issuer_key, EVP_sha256());
   return made;
