@@ -17,7 +17,8 @@ namespace {
 
 constexpr const char* footer =
     "Exit codes: 0 done, 64 wrong use, 65 data that can't be used, 66 a file that can't be read,\n"
-    "70 a failure inside, 73 a file that can't be made, 78 configuration.";
+    "69 a reader that is not there or says no, 70 a failure inside, 73 a file that can't be made,\n"
+    "75 at work already, or stopped before the end, 78 configuration.";
 
 int print(const Outcome<Made>& outcome, bool json) {
   if (!outcome) {
@@ -37,7 +38,7 @@ int print(const Outcome<Made>& outcome, bool json) {
     std::fputs(outcome->text.c_str(), stdout);
   }
   if (std::fflush(stdout) != 0) return static_cast<int>(Exit::CannotCreate);
-  return 0;
+  return outcome->exit_code;
 }
 
 // No core file and no debugger of another process sees the keys that pass through here.

@@ -34,6 +34,7 @@ using Outcome = std::expected<T, Refusal>;
 struct Made {
   std::string text;
   Json json = Json::object();
+  int exit_code{0};  // not 0 where only a part could be done, which text and json tell
 };
 
 inline std::unexpected<Refusal> refuse(Exit exit, std::string message) {

@@ -148,8 +148,6 @@ class UnitSteps {
       return refuse_unit(Exit::Data, "proof", "the certificate request is for another name");
     }
     at("identity");
-    const auto authority = ours(run_.station.signer("ca"));
-    if (!authority) return std::unexpected(authority.error());
     const UtcMs now = run_.clock();
     x509::IssueOptions options;
     options.common_name = unit_.order.serial_number;
@@ -157,7 +155,8 @@ class UnitSteps {
     options.not_before = now - day_ms;
     options.not_after = now + run_.recipe.certificate_days * day_ms;
     options.purpose = x509::Purpose::Client;
-    auto certificate = x509::issue(*authority, run_.station.authority(), request->public_key, options);
+    auto certificate =
+        x509::issue(run_.station.authority_signer(), run_.station.authority(), request->public_key, options);
     if (!certificate) return refuse_station("the reader's certificate", certificate.error());
     attempt_.certificate = std::move(*certificate);
     auto key = ours(run_.station.hsm().derive_initial_key(attempt_.allocation.initial_key_id));
@@ -187,11 +186,9 @@ class UnitSteps {
                   {"reader.pem", attempt_.certificate.pem()},
                   {"manufacturing_ca.pem", run_.station.authority_pem()}};
     what.development = run_.recipe.development;
-    tr31::Header initial;
-    initial.usage = "B1";
-    initial.mode_of_use = 'X';
-    initial.blocks = {{"IK", initial_key_id_text(attempt_.allocation.initial_key_id)}};
-    auto block = tr31::wrap(session_->kbpk(), initial, attempt_.initial_key.view());
+    const auto initial = tr31::make_initial_key_header(attempt_.allocation.initial_key_id, attempt_.initial_key.view());
+    if (!initial) return refuse_station("the initial key's block", initial.error());
+    auto block = tr31::wrap(session_->kbpk(), *initial, attempt_.initial_key.view());
     if (!block) return refuse_station("the initial key's block", block.error());
     what.initial_key_block = std::move(*block);
     tr31::Header fingerprint;

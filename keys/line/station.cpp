@@ -70,6 +70,12 @@ Outcome<void> Station::load_certificates() {
   auto orders = read_chain(folder_ / "orders.pem");
   if (!orders) return std::unexpected(orders.error());
   orders_chain_ = std::move(*orders);
+  auto issues = signer("ca");
+  if (!issues) return std::unexpected(issues.error());
+  authority_signer_ = std::move(*issues);
+  if (authority_signer_.public_key != authority_.public_key) {
+    return refuse(Exit::Config, (folder_ / "ca.pem").string() + ": is not for the CA key in the HSM");
+  }
   auto signs = signer("station");
   if (!signs) return std::unexpected(signs.error());
   identity_.signer = std::move(*signs);

@@ -37,6 +37,7 @@ class Station {
   bool development() const { return development_; }
 
   const x509::Certificate& authority() const { return authority_; }
+  const x509::Signer& authority_signer() const { return authority_signer_; }
   const std::string& authority_pem() const { return authority_pem_; }
   const std::string& policy_signer_pem() const { return policy_signer_pem_; }
   const provisioning::StationIdentity& identity() const { return identity_; }
@@ -63,6 +64,7 @@ class Station {
   std::unique_ptr<StationDb> db_;
   bool development_{false};
   x509::Certificate authority_;
+  x509::Signer authority_signer_;
   std::string authority_pem_;
   std::string policy_signer_pem_;
   provisioning::StationIdentity identity_;
