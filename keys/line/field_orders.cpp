@@ -92,17 +92,18 @@ Outcome<Made> revoke_unit(Station& station, const std::string& serial_number, co
   return made;
 }
 
-Outcome<Made> make_erase_order_file(Station& station, const std::string& serial_number, const std::string& out,
-                                    int days) {
+Outcome<Made> make_erase_order_file(Station& station, const std::string& serial_number, const std::string& certificate,
+                                    const std::string& out, int days) {
   const auto unit = known_unit(station, serial_number);
   if (!unit) return std::unexpected(unit.error());
   if (unit->state != UnitState::Provisioned) return refuse(Exit::Data, serial_number + ": is not provisioned");
   std::array<std::uint8_t, 16> nonce{};
   if (const auto filled = random_bytes(nonce); !filled) return refuse("the order's nonce", filled.error());
-  const auto signer = station.signer("orders");
+  const auto signer = station.hsm().signer("orders");
   if (!signer) return std::unexpected(signer.error());
   const UtcMs at = now();
-  const provisioning::EraseOrder order{serial_number, unit->certificate, at + days * day_ms, hex_lower(nonce)};
+  const std::string named = certificate.empty() ? unit->certificate : certificate;
+  const provisioning::EraseOrder order{serial_number, named, at + days * day_ms, hex_lower(nonce)};
   const auto text = provisioning::make_erase_order(order, station.orders_chain(), *signer);
   if (!text) return refuse("the erase order", text.error());
   if (auto kept = station.db().erase_ordered(unit->unit, order.nonce, unit->certificate, order.valid_until, at);
@@ -114,7 +115,7 @@ Outcome<Made> make_erase_order_file(Station& station, const std::string& serial_
   made.text = out + ": erases " + serial_number + " until " + rfc3339(order.valid_until) + "\n";
   made.json.set("order", out)
       .set("serial_number", serial_number)
-      .set("certificate", unit->certificate)
+      .set("certificate", named)
       .set("valid_until", rfc3339(order.valid_until));
   return made;
 }
@@ -130,7 +131,7 @@ Outcome<Made> make_rekey_file(Station& station, const std::string& serial_number
   if (!has_id) return refuse("the present initial key", has_id.error());
   const auto update_key = update_key_of(station, *has_id);
   if (!update_key) return std::unexpected(update_key.error());
-  const auto bdk = station.bdk_id(bdk_id.empty() ? hex_lower(std::span(*has_id).first<4>()) : bdk_id);
+  const auto bdk = station.bdk_id(bdk_id.empty() ? hex_upper(std::span(*has_id).first<4>()) : bdk_id);
   if (!bdk) return std::unexpected(bdk.error());
   const auto fresh = station.allocate_rekey(unit->unit, *bdk, now());
   if (!fresh) return std::unexpected(fresh.error());

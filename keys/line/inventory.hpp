@@ -31,9 +31,10 @@ Outcome<Made> revoke_unit(Station& station, const std::string& serial_number, co
                           const std::string& acquirer_dir);
 
 // Writes the operator's signed word that this reader goes back to factory state (provisioning/erase_order.hpp).
+// `certificate`: serial number of the one it has, where that was renewed since; empty: the one it got here.
 // Errors: Data (not provisioned), CannotCreate.
-Outcome<Made> make_erase_order_file(Station& station, const std::string& serial_number, const std::string& out,
-                                    int days);
+Outcome<Made> make_erase_order_file(Station& station, const std::string& serial_number, const std::string& certificate,
+                                    const std::string& out, int days);
 
 // Writes a new initial key for a reader in the field: a TR-31 block under the update key of the one it has
 // (`present`, 16 hex digits; empty: the one the database knows, refused while another rekey has not been seen).

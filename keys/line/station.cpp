@@ -70,13 +70,13 @@ Outcome<void> Station::load_certificates() {
   auto orders = read_chain(folder_ / "orders.pem");
   if (!orders) return std::unexpected(orders.error());
   orders_chain_ = std::move(*orders);
-  auto issues = signer("ca");
+  auto issues = hsm_->signer("ca");
   if (!issues) return std::unexpected(issues.error());
   authority_signer_ = std::move(*issues);
   if (authority_signer_.public_key != authority_.public_key) {
     return refuse(Exit::Config, (folder_ / "ca.pem").string() + ": is not for the CA key in the HSM");
   }
-  auto signs = signer("station");
+  auto signs = hsm_->signer("station");
   if (!signs) return std::unexpected(signs.error());
   identity_.signer = std::move(*signs);
   if (identity_.signer.public_key != identity_.chain.front().public_key) {
@@ -119,26 +119,11 @@ Outcome<SecretBytes> Station::database_key() {
   return Outcome<SecretBytes>(std::move(key));
 }
 
-Outcome<x509::Signer> Station::signer(std::string_view key_name) {
-  const auto point = hsm_->public_key(key_name);
-  if (!point) return std::unexpected(point.error());
-  x509::Signer made;
-  made.public_key = *point;
-  made.sign = [this, name = std::string(key_name)](std::span<const std::uint8_t> digest) -> Result<x509::Bytes> {
-    const auto raw = hsm_->token().sign_digest(name, digest);
-    if (!raw) return std::unexpected(raw.error());
-    P256RawSignature signature{};
-    if (raw->size() != signature.size()) return failure(Errc::CryptoFailed, "the HSM's signature is not r | s");
-    std::copy(raw->begin(), raw->end(), signature.begin());
-    return p256_signature_to_der(signature);
-  };
-  return made;
-}
-
 Outcome<std::array<std::uint8_t, 4>> Station::bdk_id(std::string_view wanted) {
   const auto all = hsm_->token().list();
   if (!all) return refuse("the HSM's keys", all.error());
-  std::string found(wanted);
+  const auto given = from_hex(wanted);
+  std::string found = given ? hex_upper(*given) : std::string(wanted);
   bool is_there = false;
   for (const auto& key : *all) {
     if (!key.label.starts_with("bdk/")) continue;

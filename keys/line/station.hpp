@@ -42,9 +42,6 @@ class Station {
   const std::string& policy_signer_pem() const { return policy_signer_pem_; }
   const provisioning::StationIdentity& identity() const { return identity_; }
   const std::vector<x509::Certificate>& orders_chain() const { return orders_chain_; }
-  // Signs by a P-256 key of the HSM. Thread-safe. Lifetime: within the Station's.
-  Outcome<x509::Signer> signer(std::string_view key_name);
-
   // The BDK to derive from: `wanted` (8 hex digits), or the only one there is. Errors: Config (none, or several).
   Outcome<std::array<std::uint8_t, 4>> bdk_id(std::string_view wanted);
   // As StationDb's, with the HSM's mark raised first where it is needed. Errors: theirs, Software (the HSM).
