@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "simulator/acquirer/import.hpp"
 #include "simulator/acquirer/run.hpp"
 #include "simulator/story/run.hpp"
 
@@ -42,6 +43,7 @@ ADMIN API (plain HTTP, loopback)
                               faults_fired, anomalies, max_concurrent, amounts
   POST   /admin/faults        install a plan; DELETE removes it
   POST   /admin/reset-faults  begin the installed plan again
+  POST   /admin/import        a reader's sealed export; see acquirer import
   POST   /admin/outcome       {"last4"|"id": "...", "response_code": "51",
                               "advice_code": "24"?}; DELETE forgets them all
 
@@ -98,6 +100,43 @@ Reads DIR/ledger.jsonl, also while the acquirer runs. Amounts are in minor
 units. EXIT STATUS: 0; 65 the ledger is damaged; 78 there is none.
 )";
 
+constexpr const char* import_help = R"(
+WHAT IT DOES
+  Takes in what `nightdrop export-sealed` wrote, or what a tampered reader left
+  in its queue folder. The signature is checked with DIR/readers/SERIAL.pem, not
+  with what the file says of itself. Reversals first, then each payment as if
+  the reader had sent it: an id is posted once, so importing a file twice, or
+  one whose payments were forwarded too, adds nothing. An acquirer that runs
+  goes on: it takes the file in itself, through its admin API.
+  Each id is posted, declined, already_there, reversed, held or rejected. Held
+  is what passed its deadline on the reader: --with-expired posts that too.
+
+EXIT STATUS
+  0   all is taken in             69  the acquirer that runs is not reachable
+  1   something was rejected      74  the disk failed: import again
+  65  the file can't be used      78  DIR can't be used
+  66  the file can't be read
+
+EXAMPLE
+  nightdrop-sim acquirer import --dir /tmp/nd/acquirer friday.ndjson
+)";
+
+CLI::App* add_import(CLI::App& acquirer, const std::shared_ptr<AcquirerOptions>& shared, std::function<int()>& chosen) {
+  CLI::App* command = acquirer.add_subcommand("import", "Take a reader's sealed export in, once");
+  command->fallthrough();  // --dir, --admin and --json may stand behind the name
+  auto options = std::make_shared<ImportOptions>();
+  command->add_option("file", options->file, "The export")->required()->type_name("FILE");
+  command->add_flag("--with-expired", options->with_expired, "Post also what passed its deadline on the reader");
+  command->add_flag("--json", options->json, "The report as JSON");
+  command->footer(import_help);
+  command->callback([options, shared, &chosen] {
+    options->directory = shared->directory;
+    options->admin = shared->admin;
+    chosen = [options] { return run_import(*options); };
+  });
+  return command;
+}
+
 void add_acquirer(CLI::App& app, std::function<int()>& chosen) {
   CLI::App* command = app.add_subcommand("acquirer", "Run the simulated acquirer");
   auto options = std::make_shared<AcquirerOptions>();  // lives in the callback
@@ -113,7 +152,10 @@ void add_acquirer(CLI::App& app, std::function<int()>& chosen) {
   command->add_flag("--verbose", options->verbose, "Log each request to standard error: route, id and outcome");
   command->add_flag("--json", options->json, "Accepted, and changes nothing: the ready line is always JSON");
   command->footer(acquirer_help);
-  command->callback([options, &chosen] { chosen = [options] { return run_acquirer(*options); }; });
+  const CLI::App* import = add_import(*command, options, chosen);
+  command->callback([options, import, &chosen] {
+    if (!import->parsed()) chosen = [options] { return run_acquirer(*options); };
+  });
 }
 
 constexpr const char* story_help = R"(

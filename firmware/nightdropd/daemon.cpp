@@ -86,6 +86,10 @@ class Daemon {
     settings_.window = static_cast<std::size_t>(config_.acquirer.window);
     settings_.batch = config_.acquirer.batch;
     start_policy_ = policy_.policy();
+    settings_.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) {
+      return sha256(prev, bytes);
+    };
+    settings_.certificate_pem = facts_.certificate_pem;
     terminal_ = std::make_unique<terminal::Terminal>(
         terminal::Ports{*store_, *vault_, hardware_->reader(), *host_, hardware_->links(), hardware_->clock(),
                         hardware_->entropy(), hardware_->indicator()},

@@ -7,6 +7,7 @@
 
 #include <sys/socket.h>
 
+#include "simulator/acquirer/import.hpp"
 #include "simulator/acquirer/issuer.hpp"
 
 namespace nightdrop::simulator {
@@ -46,7 +47,8 @@ std::expected<ForcedOutcome, std::string> read_outcome(JsonView body) {
 
 class AdminServer::Inside {
  public:
-  Inside(Host& host, Faults& faults, Traffic& traffic) : host_(host), faults_(faults), traffic_(traffic) {}
+  Inside(std::string directory, Host& host, Faults& faults, Traffic& traffic)
+      : directory_(std::move(directory)), host_(host), faults_(faults), traffic_(traffic) {}
 
   std::optional<std::string> bind(const std::string& address, int port);
   int port() const { return port_; }
@@ -62,7 +64,9 @@ class AdminServer::Inside {
   Json stats() const;
   void install(const Request& request, Response& response);
   void force(const Request& request, Response& response);
+  void import(const Request& request, Response& response);
 
+  const std::string directory_;
   Host& host_;
   Faults& faults_;
   Traffic& traffic_;
@@ -92,6 +96,7 @@ std::optional<std::string> AdminServer::Inside::bind(const std::string& address,
     host_.clear_forced();
     reply(response, 200, Json::object());
   });
+  server_.Post("/admin/import", [this](const Request& request, Response& response) { import(request, response); });
   server_.set_error_handler([](const Request&, Response& response) {
     if (!response.body.empty()) return;
     response.set_content(
@@ -151,13 +156,21 @@ void AdminServer::Inside::force(const Request& request, Response& response) {
   reply(response, 200, Json::object());
 }
 
+void AdminServer::Inside::import(const Request& request, Response& response) {
+  const auto file = read_sealed(request.body, directory_);
+  if (!file) return refuse(response, file.error());
+  const bool with_expired = request.get_param_value("with_expired") == "true";
+  reply(response, 200, report_json(import_sealed(host_, *file, with_expired, [](std::size_t, std::size_t) {})));
+}
+
 AdminServer::AdminServer(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
 AdminServer::~AdminServer() = default;
 
-std::expected<std::unique_ptr<AdminServer>, std::string> AdminServer::open(const std::string& address, int port,
+std::expected<std::unique_ptr<AdminServer>, std::string> AdminServer::open(const std::string& directory,
+                                                                           const std::string& address, int port,
                                                                            Host& host, Faults& faults,
                                                                            Traffic& traffic) {
-  auto inside = std::make_unique<Inside>(host, faults, traffic);
+  auto inside = std::make_unique<Inside>(directory, host, faults, traffic);
   if (auto problem = inside->bind(address, port)) return std::unexpected(*std::move(problem));
   return std::unique_ptr<AdminServer>(new AdminServer(std::move(inside)));
 }

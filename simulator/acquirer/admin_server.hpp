@@ -1,5 +1,5 @@
-// The admin API: plain HTTP on loopback, for tests and people. It looks into the ledger and installs faults; it can't
-// book anything.
+// The admin API: plain HTTP on loopback, for tests and people. It looks into the ledger and installs faults; it books
+// nothing but what a registered reader has signed: a sealed export.
 #pragma once
 
 #include <expected>
@@ -14,7 +14,9 @@ namespace nightdrop::simulator {
 
 class AdminServer {
  public:
-  static std::expected<std::unique_ptr<AdminServer>, std::string> open(const std::string& address, int port, Host& host,
+  // `directory`: the acquirer's, where the readers are registered.
+  static std::expected<std::unique_ptr<AdminServer>, std::string> open(const std::string& directory,
+                                                                       const std::string& address, int port, Host& host,
                                                                        Faults& faults, Traffic& traffic);
   ~AdminServer();
 

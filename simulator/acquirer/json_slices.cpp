@@ -78,4 +78,18 @@ std::vector<std::string_view> array_slices(std::string_view text, std::string_vi
   return slices;
 }
 
+std::string_view member_slice(std::string_view text, std::string_view name) {
+  const std::string quoted = '"' + std::string(name) + '"';
+  Walker walker(text);
+  if (!walker.take('{')) return {};
+  while (!walker.done() && walker.peek() != '}') {
+    const bool wanted = walker.value() == quoted;
+    if (!walker.take(':')) return {};
+    const std::string_view value = walker.value();
+    if (wanted) return value;
+    walker.take(',');
+  }
+  return {};
+}
+
 }  // namespace nightdrop::simulator

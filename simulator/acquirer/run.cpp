@@ -13,6 +13,7 @@
 
 #include "simulator/acquirer/admin_server.hpp"
 #include "simulator/acquirer/https_server.hpp"
+#include "simulator/acquirer/import.hpp"
 
 namespace nightdrop::simulator {
 namespace {
@@ -74,6 +75,11 @@ void print_ready(const std::string& listen, const std::string& admin) {
   std::fflush(stdout);
 }
 
+// For `acquirer import`, which finds the ledger held by this process.
+void say_where(const std::string& directory, const std::string& admin) {
+  std::ofstream(directory + "/" + running_name) << std::move(Json::object().set("admin", admin)).dump() << '\n';
+}
+
 // Signals that end the process in order are waited for by one thread and taken by no other.
 sigset_t block_ending_signals() {
   sigset_t signals;
@@ -128,10 +134,11 @@ int run_acquirer(const AcquirerOptions& options) {
   auto https = HttpsServer::open(options.directory, listen->host, listen->port, **host, faults, traffic);
   if (!https)
     return complain(https.error().starts_with("the address") ? exit_unavailable : exit_configuration, https.error());
-  auto admin_server = AdminServer::open(admin->host, admin->port, **host, faults, traffic);
+  auto admin_server = AdminServer::open(options.directory, admin->host, admin->port, **host, faults, traffic);
   if (!admin_server) return complain(exit_unavailable, admin_server.error());
-  print_ready(listen->host + ":" + std::to_string((*https)->port()),
-              admin->host + ":" + std::to_string((*admin_server)->port()));
+  const std::string admin_address = admin->host + ":" + std::to_string((*admin_server)->port());
+  say_where(options.directory, admin_address);
+  print_ready(listen->host + ":" + std::to_string((*https)->port()), admin_address);
   return serve(**https, **admin_server, traffic, signals);
 }
 

@@ -247,6 +247,14 @@ Examples:
   Sub(policy, "reload", "Read the configured policy and overlay again", into, Command::PolicyReload)
       .examples("\nThe same as SIGHUP to the daemon.\n\nExamples:\n  nightdrop policy reload");
 
+  Sub sealed(app, "export-sealed", "Write what waits as a file for the acquirer", into, Command::ExportSealed);
+  sealed.app().add_option("--out", into.options.sealed.out, "the file; an old one is replaced")->required()->type_name("FILE");
+  sealed.app().add_option("--from", into.options.sealed.from, "a tampered reader's queue_dir: copy what\nits daemon wrote, without the daemon")->type_name("DIR");
+  sealed.examples("\nCard data in the file is encrypted, and the reader has signed it. The payments\n"
+                  "stay in the queue and may still be forwarded: the acquirer posts an id once.\n\n"
+                  "Examples:\n  nightdrop export-sealed --out friday.ndjson\n"
+                  "  nightdrop export-sealed --from /var/lib/nightdrop/queue --out friday.ndjson");
+
   Sub(app, "accept-damage", "Take payments again after a damaged queue", into, Command::AcceptDamage)
       .examples("\nThe daemon has set a damaged file aside, carried over what could be read, and\n"
                 "refuses payments until a person has looked at what was lost (event\nstore.degraded) and says so with this.\n\n"

@@ -37,6 +37,8 @@ int run_events(Session& session, const EventsOptions& options);  // events.cpp
 int run_audit_export(Session& session, const AuditOptions& options);
 int run_audit_verify(Session& session, const AuditOptions& options);
 
+int run_export_sealed(Session& session, const ExportOptions& options);  // sealed.cpp
+
 // The receipt of a payment, headed by what the reader says of itself.
 std::string receipt_of(Session& session, JsonView payment, bool merchant_copy);
 

@@ -60,6 +60,11 @@ struct AuditOptions {
   std::int64_t after{0};  // export
 };
 
+struct ExportOptions {
+  std::string out;
+  std::string from;  // a stopped reader's queue folder; empty: the running daemon
+};
+
 struct Options {
   std::string socket;
   std::string config;
@@ -72,6 +77,7 @@ struct Options {
   ListOptions declines;
   EventsOptions events;
   AuditOptions audit;
+  ExportOptions sealed;
   ApprovalOptions approval;
   std::string payment;  // id or reference, of show, approve, tip, void, ack
   bool receipt{false};

@@ -71,6 +71,7 @@ Methods::Methods(terminal::Terminal& terminal, const ReaderFacts& facts)
           {"retrieve_policy", &Methods::retrieve_policy},
           {"update_policy", &Methods::update_policy},
           {"accept_store_damage", &Methods::accept_store_damage},
+          {"export_sealed", &Methods::export_sealed},
           {"ping", &Methods::ping},
       } {}
 

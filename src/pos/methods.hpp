@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -80,16 +81,28 @@ class Methods {
   void retrieve_policy(Params& params, const Responder& respond);
   void update_policy(Params& params, const Responder& respond);
   void accept_store_damage(Params& params, const Responder& respond);
+  void export_sealed(Params& params, const Responder& respond);
   void ping(Params& params, const Responder& respond);
   void subscribe(Params& params, const Responder& respond, const std::function<void(Subscription)>& subscribed);
 
   void answer(const Responder& respond, terminal::PosResult<Json> value);
   terminal::Reply<Payment> payment_reply(const Responder& respond);
 
+  // An export that is being handed out, page by page. The next one takes its place.
+  struct HeldExport {
+    std::int64_t id{0};
+    terminal::SealedExport made;
+  };
+  void begin_export(const Responder& respond);
+  void export_page(const HeldExport& held, std::size_t offset, const Responder& respond);
+  void export_received(const HeldExport& held, const std::string& sha256, const Responder& respond);
+
   terminal::Terminal& terminal_;
   const ReaderFacts& facts_;
   std::map<std::string_view, Method> methods_;
   UpdatePolicy update_policy_;
+  std::optional<HeldExport> held_;
+  std::int64_t last_export_{0};
 };
 
 }  // namespace nightdrop::pos

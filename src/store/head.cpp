@@ -50,6 +50,9 @@ std::vector<std::uint8_t> encode(const Head& head) {
   out.i(h.lost);
   out.text(h.set_aside_path);
   out.flag(h.was_lost);
+  out.u(d.exported_seq);
+  out.fixed(d.exported);
+  out.i(d.tampered_at);
   return out.take();
 }
 
@@ -90,6 +93,10 @@ bool decode(std::span<const std::uint8_t> bytes, Head& head) {
   h.lost = in.i();
   h.set_aside_path = in.text();
   h.was_lost = in.flag();
+  if (in.at_end()) return in.ok();  // of a version that knew no more
+  d.exported_seq = in.u();
+  in.fixed(d.exported);
+  d.tampered_at = in.i();
   return in.ok();
 }
 

@@ -221,6 +221,17 @@ Result<void> Books::checkpoint() {
   return ports_.store.add_checkpoint({head->seq, head->hash, *signature});
 }
 
+Result<void> Books::note_export(const SealedExport& made) {
+  Json data = Json::object();
+  data.set("count", made.payments).set("reversals", made.reversals).set("seq", made.journal_seq);
+  ND_TRY(journal("payments.exported", std::move(data)));
+  const auto head = ports_.store.last_event();
+  if (!head) return std::unexpected(head.error());
+  state_.exported_seq = head->seq;
+  state_.exported = made.content;
+  return {};
+}
+
 Result<void> Books::audit_refusal(const Payment& payment, PosCode code) {
   Json data = Json::object();
   data.set("id", payment.id).set("merchant_reference", payment.merchant_reference).set("amount", payment.amount);

@@ -91,6 +91,8 @@ class Books {
   // An offline spell ends when the queue is empty and a path is up.
   void end_spell() { state_.fallbacks_in_spell = 0; }
   Result<void> checkpoint();  // signs the journal's head
+  // A sealed export has reached whoever asked for it: journals it and remembers what it covers.
+  Result<void> note_export(const SealedExport& made);
   bool offline_spell_counts() const { return state_.fallbacks_in_spell != 0; }
 
   // Called after each durable turn that journalled something.

@@ -10,6 +10,7 @@
 #include "hal/key_vault.hpp"
 #include "hal/link_monitor.hpp"
 #include "hal/record_store.hpp"
+#include "terminal/sealed_export.hpp"
 
 namespace nightdrop::terminal {
 
@@ -29,6 +30,8 @@ struct Settings {
   int utc_offset_minutes{0};
   std::size_t window{16};  // requests to the acquirer at once
   bool batch{true};        // use batches where the acquirer lists them
+  Sha256 sha256;           // for sealed exports
+  std::string certificate_pem;  // of the vault's identity key, for sealed exports
 };
 
 }  // namespace nightdrop::terminal

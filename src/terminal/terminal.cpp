@@ -277,6 +277,21 @@ PosResult<Json> Terminal::sync_report(std::optional<std::uint64_t> id) {
   return report::sync_report_json(**run, *payments);
 }
 
+PosResult<SealedExport> Terminal::export_sealed() {
+  const ExportHeader header{policy().livemode, books_.now(), books_.settings().certificate_pem};
+  auto made = write_sealed_export(books_.ports().store, books_.ports().vault, books_.settings().merchant, header,
+                                  books_.settings().sha256);
+  if (!made) return std::unexpected(store_error(made.error()));
+  return std::move(*made);
+}
+
+PosResult<void> Terminal::exported(const SealedExport& made) {
+  return books_.decide<void>([&]() -> Result<PosResult<void>> {
+    ND_TRY(books_.note_export(made));
+    return PosResult<void>();
+  });
+}
+
 PosResult<void> Terminal::accept_damage() {
   return books_.decide<void>([&]() -> Result<PosResult<void>> {
     if (!books_.ports().store.health().degraded) {

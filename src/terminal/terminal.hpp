@@ -62,6 +62,12 @@ class Terminal {
   // A person has looked at the damage that store.degraded reported.
   PosResult<void> accept_damage();
 
+  // --- the sealed export ---
+  // Of what waits now. Changes nothing; what it says is of this moment.
+  PosResult<SealedExport> export_sealed();
+  // It has been received whole. Ensures: journalled, and what it covers may be erased.
+  PosResult<void> exported(const SealedExport& made);
+
  private:
   PosResult<Page> page(const hal::ListQuery& query);
   void tell_status();

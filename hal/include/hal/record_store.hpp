@@ -94,6 +94,9 @@ struct DeviceState {
   std::int64_t fallbacks_in_spell{0};
   bool clock_trusted{true};
   std::uint64_t turn{0};               // counts commits: tells whether one that seemed to fail has landed after all
+  std::uint64_t exported_seq{0};       // of the event payments.exported of the last sealed export; 0: none
+  std::array<std::uint8_t, 32> exported{};  // digest of what waited then
+  UtcMs tampered_at{0};                // when the reader was tampered with; 0: never
 };
 
 struct StoreHealth {

@@ -9,6 +9,9 @@ Bench::Bench() {
   policy.approvers = {{"manager", {1}, {2}, 1}, {"owner", {1}, {2}, 1}};
   settings.merchant = {"m_0001", "ND000001", "ND000001"};
   settings.batch = true;
+  settings.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) {
+    return sha256(prev, bytes);
+  };
   host.answer = [this](const hal::HostRequest& request) { return acquirer(request); };
   start();
 }
