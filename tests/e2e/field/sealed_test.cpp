@@ -142,7 +142,7 @@ TEST_F(Sealed, AnExpiredPaymentIsHeldForAPerson) {
 }
 
 TEST_F(Sealed, ALargeExportComesInPagesAndIsWhole) {
-  world.sign_policy(R"({"device_count":200,"currencies":{"usd":{"device_total":10000000}}})");
+  world.sign_policy(R"({"version":2,"device_count":200,"currencies":{"usd":{"device_total":10000000}}})");
   world.restart();
   const auto ids = stored(150);
   const Answer first = world.call("export_sealed");
