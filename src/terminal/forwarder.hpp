@@ -55,7 +55,8 @@ class Forwarder {
   void stall();
   bool send_reversals(Route route);
   void send_reversal(const hal::Reversal& reversal, Route route);
-  void on_reversal_outcome(const hal::Reversal& reversal, Route route, const hal::HostOutcome& outcome);
+  void on_reversal_outcome(std::uint64_t flight, const hal::Reversal& reversal, Route route,
+                           const hal::HostOutcome& outcome);
   void finish_reversed(const std::string& id, bool done);
   Result<void> report_rejected_reversal(Payment& payment);
   void send_payments(Route route);
@@ -81,8 +82,8 @@ class Forwarder {
   Network& network_;
   std::map<std::uint64_t, Flight> flights_;
   std::set<std::string> in_flight_;
-  std::set<std::string> reversing_;
-  std::set<std::string> singly_;  // a batch brought them no outcome
+  std::map<std::string, std::uint64_t> reversing_;  // the flight whose answer is waited for
+  std::set<std::string> singly_;                    // a batch brought them no outcome
   std::uint64_t next_flight_{1};
   std::optional<hal::SyncRun> sync_;
   std::int64_t suspended_until_ms_{0};

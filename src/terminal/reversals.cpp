@@ -38,8 +38,9 @@ void Forwarder::send_reversal(const hal::Reversal& reversal, Route route) {
   hal::Reversal attempt = reversal;
   attempt.attempts += 1;
   if (!books_.write([&] { return books_.ports().store.put_reversal(attempt); })) return stall();
-  reversing_.insert(attempt.payment_id);
-  books_.then([this, attempt, route](bool durable) {
+  const std::uint64_t flight = next_flight_++;
+  reversing_[attempt.payment_id] = flight;
+  books_.then([this, flight, attempt, route](bool durable) {
     if (!durable) {
       reversing_.erase(attempt.payment_id);
       return;
@@ -48,14 +49,19 @@ void Forwarder::send_reversal(const hal::Reversal& reversal, Route route) {
         acquirer::reversal_request(attempt.payment_id, attempt.reason, books_.settings().merchant);
     request.route = route;
     request.timeout = std::chrono::milliseconds(books_.policy().online_timeout_ms);
-    books_.ports().host.send(std::move(request), [this, attempt, route](const hal::HostOutcome& outcome) {
-      on_reversal_outcome(attempt, route, outcome);
+    books_.ports().host.send(std::move(request), [this, flight, attempt, route](const hal::HostOutcome& outcome) {
+      on_reversal_outcome(flight, attempt, route, outcome);
     });
   });
 }
 
-void Forwarder::on_reversal_outcome(const hal::Reversal& reversal, Route route, const hal::HostOutcome& outcome) {
-  reversing_.erase(reversal.payment_id);
+void Forwarder::on_reversal_outcome(std::uint64_t flight, const hal::Reversal& reversal, Route route,
+                                    const hal::HostOutcome& outcome) {
+  // The answer to an attempt that a lost turn has forgotten: a later attempt stands for it, and what this one knows of
+  // the reversal, its number of attempts first, is out of date.
+  const auto awaited = reversing_.find(reversal.payment_id);
+  if (awaited == reversing_.end() || awaited->second != flight) return;
+  reversing_.erase(awaited);
   const Answer answer = acquirer::read_reversal_answer(outcome, reversal.payment_id, books_.now());
   judge_route(route, answer);
   const bool done = std::holds_alternative<ReversalDone>(answer);
