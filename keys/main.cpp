@@ -72,6 +72,7 @@ int run(int argc, char** argv) {
   app.add_flag("--json", json, "Prints what was made, or what went wrong, as one JSON object");
   add_dev_commands(app, chosen);
   add_policy_commands(app, chosen);
+  add_ceremony_commands(app, chosen);
   add_line_commands(app, chosen);
   fall_through(app);
   try {
