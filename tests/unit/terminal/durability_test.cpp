@@ -170,6 +170,41 @@ TEST_F(Durability, AnAnswerToAForwardThatCouldNotBeWrittenIsAskedForAgain) {
   bench.expect_books_in_order();
 }
 
+// A turn that is lost forgets what is in flight; the answer to that comes nevertheless, and knows less than what was
+// done since.
+TEST_F(Durability, AForgottenReversalsAnswerTurnsNothingBack) {
+  bench.online();
+  bench.acquirer_answers = false;
+  const Answered lost = bench.pay(50'000);
+  bench.advance(9'000);
+  ASSERT_EQ(lost.text(), "network_lost");
+  const std::string id = lost.error().payment->id;
+  bench.host.answer = [this](const hal::HostRequest& request) {
+    return request.path == "/v1/capabilities" ? bench.acquirer(request) : std::nullopt;
+  };
+  bench.online();
+  ASSERT_EQ(bench.host.sent_to("POST", "/v1/payments/" + id).size(), 1U);
+  bench.commit_fails = true;
+  (void)bench.pay(1'000);
+  bench.commit_fails = false;
+  bench.advance(2'000);
+  ASSERT_EQ(bench.host.sent_to("POST", "/v1/payments/" + id).size(), 2U) << "it is tried again";
+  ASSERT_EQ((*bench.store->find_reversal(id))->attempts, 2U);
+  const auto before = *bench.store->find_reversal(id);
+  auto first = std::move(bench.host.waiting.front());
+  ASSERT_TRUE(first.request.path.ends_with("/reversal"));
+  bench.host.waiting.pop_front();
+  first.done(hal::Unknown{"timed out", true});
+  bench.run();
+  EXPECT_EQ((*bench.store->find_reversal(id))->attempts, 2U);
+  EXPECT_EQ((*bench.store->find_reversal(id))->not_before, before->not_before);
+  EXPECT_EQ(bench.host.sent_to("POST", "/v1/payments/" + id).size(), 2U) << "the second attempt is still waited for";
+  bench.host.answer = [this](const hal::HostRequest& request) { return bench.acquirer(request); };
+  bench.advance(1'000);
+  EXPECT_TRUE(bench.reversed.contains(id));
+  EXPECT_FALSE(*bench.store->find_reversal(id));
+}
+
 TEST_F(Durability, AFullDiskRefusesNewPaymentsBeforeTheCardAndGoesOnForwarding) {
   const std::string id = bench.stored(1'000);
   bench.disk_is_full = true;

@@ -280,39 +280,6 @@ TEST_F(Forwarding, AReversalThatFailsForEverHoldsUpNobody) {
   EXPECT_TRUE(*bench.store->find_reversal(lost.error().payment->id));
 }
 
-// A turn that is lost forgets what is in flight; the answer to that comes nevertheless, and knows less than what was
-// done since.
-TEST_F(Forwarding, AForgottenReversalsAnswerTurnsNothingBack) {
-  bench.online();
-  bench.acquirer_answers = false;
-  const Answered lost = bench.pay(50'000);
-  bench.advance(9'000);
-  ASSERT_EQ(lost.text(), "network_lost");
-  const std::string id = lost.error().payment->id;
-  hold_requests();
-  bench.online();
-  ASSERT_EQ(in_the_air(), 1U);
-  bench.commit_fails = true;
-  (void)bench.pay(1'000);
-  bench.commit_fails = false;
-  bench.advance(2'000);
-  ASSERT_EQ(in_the_air(), 2U) << "it is tried again";
-  ASSERT_EQ((*bench.store->find_reversal(id))->attempts, 2U);
-  const auto before = *bench.store->find_reversal(id);
-  auto first = std::move(bench.host.waiting.front());
-  ASSERT_TRUE(first.request.path.ends_with("/reversal"));
-  bench.host.waiting.pop_front();
-  first.done(hal::Unknown{"timed out", true});
-  bench.run();
-  EXPECT_EQ((*bench.store->find_reversal(id))->attempts, 2U);
-  EXPECT_EQ((*bench.store->find_reversal(id))->not_before, before->not_before);
-  EXPECT_EQ(in_the_air(), 1U) << "the second attempt is still waited for";
-  let_go();
-  bench.advance(1'000);
-  EXPECT_TRUE(bench.reversed.contains(id));
-  EXPECT_FALSE(*bench.store->find_reversal(id));
-}
-
 TEST_F(Forwarding, OneRejectedPaymentIsForAPersonAndTheRestGoesOn) {
   const auto all = store(6);
   bench.plan[all[1]] = always(409, R"({"error":{"code":"idempotency_conflict","message":"x"}})");
