@@ -2,7 +2,6 @@
 // made (for a person, or with --json for a program) and maps every refusal to an exit code of sysexits.h.
 #include <CLI/CLI.hpp>
 
-#include <chrono>
 #include <cstdio>
 #include <functional>
 
@@ -55,11 +54,6 @@ void fall_through(CLI::App& app) {
 }
 
 }  // namespace
-
-UtcMs now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 int run(int argc, char** argv) {
   protect_memory();
