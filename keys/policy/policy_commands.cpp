@@ -3,17 +3,24 @@
 
 #include "config/fields.hpp"
 #include "config/policy_json.hpp"
+#include "crypto/p256.hpp"
 #include "keys/certificates.hpp"
 #include "keys/files.hpp"
+#include "keys/hsm/hsm.hpp"
 #include "keys/policy/pin_prompt.hpp"
 #include "keys/policy/policy_document.hpp"
+#include "keys/policy/presets.hpp"
 #include "nightdrop/time_text.hpp"
+#include "report/text.hpp"
 
 namespace nightdrop::keys {
 namespace {
 
 // PCI DSS 4.0.1, 10.5.1: audit logs are kept for twelve months.
 constexpr std::int64_t audit_days_min = 365;
+// Shorter ones are tried out in no time by who has the policy: a million guesses instead of ten thousand.
+constexpr std::size_t pin_length_wanted = 6;
+constexpr const char* signing_key = "policy";  // in the HSM
 
 std::vector<std::string> warnings(const Policy& policy, UtcMs now) {
   std::vector<std::string> all;
@@ -25,12 +32,46 @@ std::vector<std::string> warnings(const Policy& policy, UtcMs now) {
   return all;
 }
 
+Outcome<void> sign_by_file(const std::string& key_file, const std::string& out, const std::string& document) {
+  const auto pem = read_secret_file(key_file);
+  if (!pem) return std::unexpected(pem.error());
+  const auto key = PrivateKey::from_pem(pem->view());
+  if (!key) return refuse(Exit::Data, key_file + ": " + key.error().text);
+  return write_signed(out, document, *key);
+}
+
+Outcome<std::unique_ptr<Hsm>> open_hsm(const std::string& station) {
+  const auto settings = load_hsm_settings(station);
+  if (!settings) return std::unexpected(settings.error());
+  return Hsm::open(*settings);
+}
+
+Outcome<void> sign_by_hsm(const std::string& station, const std::string& out, const std::string& document) {
+  const auto hsm = open_hsm(station);
+  if (!hsm) return std::unexpected(hsm.error());
+  return write_signed(out, document,
+                      [&](std::span<const std::uint8_t> bytes) { return (*hsm)->sign(signing_key, bytes); });
+}
+
 }  // namespace
 
-Outcome<Made> policy_defaults() {
+Outcome<Made> policy_defaults(const std::string& preset) {
+  const auto policy = preset.empty() ? std::optional(Policy{}) : preset_policy(preset);
+  if (!policy) return refuse(Exit::Usage, "there is no preset of that name; `policy preset` lists them");
   Made made;
-  made.json = default_policy();
+  made.json = draft_of(*policy);
   made.text = made.json.view().dump_pretty() + "\n";
+  return Outcome<Made>(std::move(made));
+}
+
+Outcome<Made> policy_presets() {
+  Made made;
+  Json list = Json::array();
+  for (const Preset& preset : presets()) {
+    made.text += report::left(preset.name, 18) + std::string(preset.about) + "\n";
+    list.push(std::move(Json::object().set("name", preset.name).set("about", preset.about)));
+  }
+  made.json.set("presets", std::move(list));
   return Outcome<Made>(std::move(made));
 }
 
@@ -64,16 +105,16 @@ Outcome<Made> policy_check(const std::string& file, const std::string& signer_fi
   return Outcome<Made>(std::move(made));
 }
 
-Outcome<Made> policy_sign(const std::string& key_file, const std::string& in, const std::string& out) {
+Outcome<Made> policy_sign(const PolicySigner& signer, const std::string& in, const std::string& out) {
   const auto document = read_file(in);
   if (!document) return std::unexpected(document.error());
   const auto policy = check_policy(*document, in);
   if (!policy) return std::unexpected(policy.error());
-  const auto pem = read_secret_file(key_file);
-  if (!pem) return std::unexpected(pem.error());
-  const auto key = PrivateKey::from_pem(pem->view());
-  if (!key) return refuse(Exit::Data, key_file + ": " + key.error().text);
-  if (auto written = write_signed(out, *document, *key); !written) return std::unexpected(written.error());
+  if (auto written = signer.station.empty() ? sign_by_file(signer.key_file, out, *document)
+                                            : sign_by_hsm(signer.station, out, *document);
+      !written) {
+    return std::unexpected(written.error());
+  }
   Made made;
   made.text = out + ": version " + std::to_string(policy->version) + ", signed in " + out + ".sig\n";
   made.json.set("policy", out).set("signature", out + ".sig").set("version", policy->version);
@@ -95,7 +136,24 @@ Outcome<Made> policy_add_approver(const std::string& file, const std::string& id
   if (auto written = write_file(file, *text); !written) return std::unexpected(written.error());
   Made made;
   made.text = file + ": approver " + id + " is in; sign the policy again, with a higher version\n";
-  made.json.set("policy", file).set("approver", id);
+  Json warned = Json::array();
+  if (pin->view().size() < pin_length_wanted) {
+    const char* warning = "pin: has fewer than 6 digits; who gets hold of the policy finds it out in minutes";
+    made.text += std::string("  note: ") + warning + "\n";
+    warned.push(Json::string(warning));
+  }
+  made.json.set("policy", file).set("approver", id).set("warnings", std::move(warned));
+  return Outcome<Made>(std::move(made));
+}
+
+Outcome<Made> policy_signer(const std::string& station) {
+  const auto hsm = open_hsm(station);
+  if (!hsm) return std::unexpected(hsm.error());
+  const auto key = (*hsm)->public_key(signing_key);
+  if (!key) return std::unexpected(key.error());
+  Made made;
+  made.text = p256_to_spki_pem(*key);
+  made.json.set("public_key_pem", made.text);
   return Outcome<Made>(std::move(made));
 }
 

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
 #include "keys/files.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/time_text.hpp"
 
 namespace nightdrop::keys {
@@ -42,8 +42,8 @@ bool fill(Json& document, UtcMs now) {
 
 }  // namespace
 
-Json default_policy() {
-  const Json defaults = policy_json(Policy{});
+Json draft_of(const Policy& policy) {
+  const Json defaults = policy_json(policy);
   Json document = Json::object();
   for (const JsonView member : defaults.view().items()) {
     const std::string_view key = member.key();
@@ -120,8 +120,16 @@ Outcome<std::string> with_approver(const std::string& document, const Approver& 
 }
 
 Outcome<void> write_signed(const std::filesystem::path& file, const std::string& document, const PrivateKey& key) {
-  const auto signature = key.sign(bytes_of(document));
-  if (!signature) return refuse("signing the policy", signature.error());
+  return write_signed(file, document, [&](std::span<const std::uint8_t> bytes) -> Outcome<std::vector<std::uint8_t>> {
+    const auto signature = key.sign(bytes);
+    if (!signature) return refuse("signing the policy", signature.error());
+    return std::vector<std::uint8_t>(signature->begin(), signature->end());
+  });
+}
+
+Outcome<void> write_signed(const std::filesystem::path& file, const std::string& document, const SignPolicy& sign) {
+  const auto signature = sign(bytes_of(document));
+  if (!signature) return std::unexpected(signature.error());
   if (auto written = write_file(file, document); !written) return written;
   return write_file(file.string() + ".sig", to_base64(*signature) + "\n");
 }

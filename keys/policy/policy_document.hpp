@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -17,8 +18,8 @@ inline constexpr std::uint32_t pin_iterations = 200'000;
 inline constexpr std::size_t pin_length_min = 4;
 inline constexpr std::size_t pin_length_max = 12;
 
-// The default policy with every key in it; null where there is no default.
-Json default_policy();
+// `policy` with every key in it; null where there is no default: whose it is, from when and until when.
+Json draft_of(const Policy& policy);
 // The development policy: the default, usd, eur and gbp, the merchant m_0001, the approver `manager` with PIN 2468.
 Outcome<Json> development_policy(UtcMs now);
 
@@ -35,8 +36,12 @@ Outcome<Approver> make_approver(std::string_view id, std::span<const std::uint8_
 // Errors: Data.
 Outcome<std::string> with_approver(const std::string& document, const Approver& approver, bool replace);
 
+// ECDSA P-256 with SHA-256 over the bytes; DER. Of a key in a file or in an HSM.
+using SignPolicy = std::function<Outcome<std::vector<std::uint8_t>>(std::span<const std::uint8_t>)>;
+
 // Writes `document` to `file` and its signature to `file`.sig, the signature last: a reader that looks in between
 // refuses the policy and keeps the one it has.
+Outcome<void> write_signed(const std::filesystem::path& file, const std::string& document, const SignPolicy& sign);
 Outcome<void> write_signed(const std::filesystem::path& file, const std::string& document, const PrivateKey& key);
 
 // ECDSA as load_policy() wants it.
