@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -16,6 +17,7 @@
 #include "crypto/primitives.hpp"
 #include "firmware/nightdropd/hardware.hpp"
 #include "firmware/nightdropd/policy_keeper.hpp"
+#include "hal/linux/file_certificate.hpp"
 #include "hal/linux/system_clock.hpp"
 #include "pos/server.hpp"
 #include "store/sqlcipher_store.hpp"
@@ -92,7 +94,7 @@ class Daemon {
     settings_.certificate_pem = facts_.certificate_pem;
     terminal_ = std::make_unique<terminal::Terminal>(
         terminal::Ports{*store_, *vault_, hardware_->reader(), *host_, hardware_->links(), hardware_->clock(),
-                        hardware_->entropy(), hardware_->indicator()},
+                        hardware_->entropy(), hardware_->indicator(), certificate_.get()},
         start_policy_, settings_);
     if (auto started = terminal_->start(); !started) {
       return std::unexpected(failed(exit_code_of(started.error()), "the terminal cannot start", started.error()));
@@ -206,6 +208,25 @@ class Daemon {
                                           [this](std::function<void()> work) { asio::post(loop_, std::move(work)); });
     if (!link) return std::unexpected(failed(exit_config, "the acquirer's connection cannot be set up", link.error()));
     host_ = std::move(*link);
+    return open_certificate();
+  }
+
+  // The same certificate as the connection's, watched: it is renewed before it runs out.
+  std::expected<void, StartFailure> open_certificate() {
+    const auto authority = std::filesystem::path(config_.acquirer.ca_file).replace_filename("manufacturing_ca.pem");
+    auto certificate = hal::FileCertificate::open(
+        config_.acquirer.client_certificate_file, authority.string(), *vault_, [this](const std::string& pem) {
+          facts_.certificate_pem = pem;
+          if (const auto used = host_->use_certificate(pem); !used)
+            spdlog::error("the new certificate is used from the next start on: {}", used.error().text);
+          else
+            spdlog::info("the reader's certificate was renewed");
+        });
+    if (!certificate) {
+      return std::unexpected(
+          failed(exit_config, "the reader's certificate or manufacturing_ca.pem cannot be used", certificate.error()));
+    }
+    certificate_ = std::move(*certificate);
     return {};
   }
 
@@ -259,6 +280,7 @@ class Daemon {
   Policy start_policy_;
   terminal::Settings settings_;
   std::unique_ptr<hal::CurlHostLink> host_;
+  std::unique_ptr<hal::FileCertificate> certificate_;
   pos::ReaderFacts facts_;
   std::unique_ptr<terminal::Terminal> terminal_;
   std::unique_ptr<pos::Methods> methods_;

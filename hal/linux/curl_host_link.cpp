@@ -69,10 +69,11 @@ class CurlHostLink::Worker {
  public:
   Worker(CurlHostLinkConfig config, std::unique_ptr<VaultTlsKey> key, Post post)
       : config_(std::move(config)),
-        key_(std::move(key)),
         post_(std::move(post)),
         epoll_(epoll_create1(EPOLL_CLOEXEC)),
-        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    keys_.push_back(std::move(key));
+  }
   ~Worker() {
     if (!thread_.joinable()) return;
     command([this] { stopping_ = true; });
@@ -84,6 +85,7 @@ class CurlHostLink::Worker {
   Result<void> start();
   void send(HostRequest request, std::function<void(HostOutcome)> done);
   void drop_route(Route route);
+  void use_key(std::unique_ptr<VaultTlsKey> key);
 
  private:
   struct RouteState {
@@ -94,6 +96,7 @@ class CurlHostLink::Worker {
     CURLM* multi{nullptr};
     std::optional<TimePoint> timer;
     bool http2_known{false};
+    bool outdated{false};  // its connections show a certificate that was replaced
     std::unordered_map<CURL*, std::unique_ptr<CurlTransfer>> transfers;
   };
 
@@ -101,6 +104,7 @@ class CurlHostLink::Worker {
   void run();
   void wait();
   bool open_multi(RouteState& route);
+  void renew_when_idle(RouteState& route);
   void close_multi(RouteState& route, const char* why);
   void begin(std::unique_ptr<CurlTransfer> transfer);
   void collect(RouteState& route);
@@ -110,7 +114,7 @@ class CurlHostLink::Worker {
   static int on_timer(CURLM* multi, long timeout_ms, void* route);
 
   const CurlHostLinkConfig config_;
-  const std::unique_ptr<VaultTlsKey> key_;
+  std::vector<std::unique_ptr<VaultTlsKey>> keys_;  // the newest last; older ones live in older connections
   const Post post_;
   const Descriptor epoll_;
   const Descriptor wake_;
@@ -170,6 +174,29 @@ void CurlHostLink::Worker::drop_route(Route route) {
   });
 }
 
+void CurlHostLink::Worker::use_key(std::unique_ptr<VaultTlsKey> key) {
+  auto* const made = key.release();  // as a transfer does
+  command([this, made] {
+    keys_.emplace_back(made);
+    for (RouteState& route : routes_) {
+      route.outdated = true;
+      renew_when_idle(route);
+    }
+  });
+}
+
+// Closes the connections that show an older certificate, and forgets the sessions that would bring it back.
+void CurlHostLink::Worker::renew_when_idle(RouteState& route) {
+  if (!route.outdated || !route.transfers.empty()) return;
+  route.outdated = false;
+  close_multi(route, "the certificate was replaced");
+  SharePtr sessions(curl_share_init());
+  ND_ASSERT(sessions != nullptr);
+  curl_share_setopt(sessions.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  route.tls_sessions = std::move(sessions);
+  ND_ASSERT(open_multi(route));
+}
+
 bool CurlHostLink::Worker::open_multi(RouteState& route) {
   route.multi = curl_multi_init();
   if (route.multi == nullptr) return false;
@@ -200,7 +227,7 @@ void CurlHostLink::Worker::close_multi(RouteState& route, const char* why) {
 void CurlHostLink::Worker::begin(std::unique_ptr<CurlTransfer> transfer) {
   RouteState& route = routes_[static_cast<std::size_t>(transfer->route())];
   const TransferContext context{
-      config_,          key_.get(), config_.routes[route.index], route.connect_to.get(), route.tls_sessions.get(),
+      config_,          keys_.back().get(), config_.routes[route.index], route.connect_to.get(), route.tls_sessions.get(),
       route.http2_known};
   if (stopping_) return end(*transfer, NotSent{"the host link is ending"});
   if (!transfer->prepare(context)) return end(*transfer, NotSent{"the request cannot be written"});
@@ -301,12 +328,14 @@ void CurlHostLink::Worker::run() {
         curl_multi_socket_action(route.multi, CURL_SOCKET_TIMEOUT, 0, &running);
       }
       collect(route);
+      renew_when_idle(route);
     }
   }
   for (RouteState& route : routes_) close_multi(route, "the host link is ending");
 }
 
-CurlHostLink::CurlHostLink(std::unique_ptr<Worker> worker) : worker_(std::move(worker)) {}
+CurlHostLink::CurlHostLink(std::unique_ptr<Worker> worker, KeyVault& vault)
+    : worker_(std::move(worker)), vault_(vault) {}
 CurlHostLink::~CurlHostLink() = default;
 
 Result<std::unique_ptr<CurlHostLink>> CurlHostLink::create(CurlHostLinkConfig config, KeyVault& vault, Post post) {
@@ -328,7 +357,7 @@ Result<std::unique_ptr<CurlHostLink>> CurlHostLink::create(CurlHostLinkConfig co
   }
   auto worker = std::make_unique<Worker>(std::move(config), std::move(key), std::move(post));
   if (auto started = worker->start(); !started) return std::unexpected(started.error());
-  return std::unique_ptr<CurlHostLink>(new CurlHostLink(std::move(worker)));
+  return std::unique_ptr<CurlHostLink>(new CurlHostLink(std::move(worker), vault));
 }
 
 void CurlHostLink::send(HostRequest request, std::function<void(HostOutcome)> done) {
@@ -336,6 +365,13 @@ void CurlHostLink::send(HostRequest request, std::function<void(HostOutcome)> do
 }
 void CurlHostLink::drop_route(Route route) {
   worker_->drop_route(route);
+}
+
+Result<void> CurlHostLink::use_certificate(const std::string& client_cert_pem) {
+  auto key = VaultTlsKey::create(client_cert_pem, vault_);
+  if (!key) return std::unexpected(key.error());
+  worker_->use_key(std::move(*key));
+  return {};
 }
 
 }  // namespace nightdrop::hal

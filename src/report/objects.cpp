@@ -138,6 +138,13 @@ Json policy_standing_json(const OfflineStatus& status, const Policy& policy) {
   return std::move(json.set("refused", std::move(refused)));
 }
 
+Json certificate_json(const std::optional<CertificateStanding>& certificate) {
+  if (!certificate) return Json::null();
+  Json json = Json::object();
+  json.set("not_after", rfc3339(certificate->not_after)).set("expires_soon", certificate->expires_soon);
+  return json;
+}
+
 }  // namespace
 
 Json offline_status_json(const OfflineStatus& status, const Policy& policy) {
@@ -175,7 +182,8 @@ Json offline_status_json(const OfflineStatus& status, const Policy& policy) {
       .set("next_deadline", time_or_null(status.totals.next_deadline))
       .set("limits", std::move(limits))
       .set("forwarding", std::move(forwarding))
-      .set("policy", policy_standing_json(status, policy));
+      .set("policy", policy_standing_json(status, policy))
+      .set("certificate", certificate_json(status.certificate));
   return json;
 }
 

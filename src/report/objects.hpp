@@ -15,6 +15,12 @@ namespace nightdrop::report {
 
 Json payment_json(const Payment& payment);
 
+// The certificate that the reader shows to the acquirer.
+struct CertificateStanding {
+  UtcMs not_after{0};
+  bool expires_soon{false};  // in less than 30 days, by a clock that is trusted
+};
+
 struct OfflineStatus {
   std::string network_status{"unknown"};  // online, offline, unknown
   std::optional<Route> route;
@@ -23,6 +29,7 @@ struct OfflineStatus {
   std::size_t in_flight{0};
   std::string reason;  // why forwarding is paused; empty if it is not
   PolicyStanding policy;
+  std::optional<CertificateStanding> certificate;
   UtcMs now{0};
 };
 // A policy that runs out in less is warned of.

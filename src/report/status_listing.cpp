@@ -114,6 +114,17 @@ std::string policy_lines(JsonView policy, const Style& style) {
   return out;
 }
 
+// Nothing to say until it is time to act.
+std::string certificate_line(JsonView certificate, const Style& style) {
+  if (certificate["expires_soon"].boolean() != true) return {};
+  const auto end = parse_rfc3339(text_of(certificate["not_after"]));
+  if (!end) return {};
+  const bool past = *end <= style.now;
+  const std::string words = past ? "RAN OUT " : "runs out ";
+  return line("Certificate", toned(words + relative(*end, style.now), past ? Tone::Bad : Tone::Warning, style) + ", " +
+                                 local_time(*end, style) + ": it must be renewed");
+}
+
 }  // namespace
 
 std::string status_listing(JsonView offline_status, JsonView reader, const Style& style) {
@@ -124,6 +135,7 @@ std::string status_listing(JsonView offline_status, JsonView reader, const Style
   out += limit_lines(offline_status["limits"], style);
   out += line("Forwarding", forwarding_line(offline_status["forwarding"], style));
   out += policy_lines(offline_status["policy"], style);
+  out += certificate_line(offline_status["certificate"], style);
   return out;
 }
 

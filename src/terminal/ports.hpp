@@ -6,6 +6,7 @@
 #include "hal/clock.hpp"
 #include "hal/entropy.hpp"
 #include "hal/host_link.hpp"
+#include "hal/identity_certificate.hpp"
 #include "hal/indicator.hpp"
 #include "hal/key_vault.hpp"
 #include "hal/link_monitor.hpp"
@@ -23,6 +24,7 @@ struct Ports {
   const hal::Clock& clock;
   hal::Entropy& entropy;
   hal::Indicator& indicator;
+  hal::IdentityCertificate* certificate{nullptr};  // null: not watched
 };
 
 struct Settings {

@@ -27,7 +27,8 @@ Terminal::Terminal(const Ports& ports, const Policy& policy, const Settings& set
       network_(books_),
       managers_(books_),
       checkout_(books_, network_, managers_),
-      forwarder_(books_, network_) {}
+      forwarder_(books_, network_),
+      certificate_(books_, network_) {}
 
 Result<void> Terminal::start() {
   ND_TRY(books_.open());
@@ -93,6 +94,7 @@ void Terminal::tick() {
     forwarder_.pump();
   }
   network_.tick(forwarder_.something_waits() || checkout_.busy());
+  certificate_.tick();
   if (time_matters() && now >= keep_time_at_ms_) {
     keep_time_at_ms_ = now + keep_time_every_ms;
     (void)books_.write([] { return Result<void>(); });  // each commit carries the time
@@ -119,6 +121,7 @@ std::optional<std::int64_t> Terminal::next_tick_ms() const {
   if (time_matters()) next = std::min(next, keep_time_at_ms_);
   sooner(checkout_.next_tick_ms());
   sooner(forwarder_.next_tick_ms());
+  sooner(certificate_.next_tick_ms());
   sooner(network_.next_tick_ms(forwarder_.something_waits() || checkout_.busy()));
   return next;
 }
@@ -250,6 +253,7 @@ PosResult<report::OfflineStatus> Terminal::offline_status() {
   status.totals = std::move(*totals);
   status.in_flight = forwarder_.in_flight();
   status.policy = policy_standing_;
+  status.certificate = certificate_.standing();
   status.now = books_.now();
   if (forwarder_.suspended()) {
     status.paused = true;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "report/objects.hpp"
+#include "terminal/certificate_watch.hpp"
 #include "terminal/checkout.hpp"
 #include "terminal/forwarder.hpp"
 
@@ -78,6 +79,7 @@ class Terminal {
   Managers managers_;
   Checkout checkout_;
   Forwarder forwarder_;
+  CertificateWatch certificate_;
   PolicyStanding policy_standing_;
   std::int64_t tidy_at_ms_{0};
   std::int64_t prune_at_ms_{0};

@@ -124,7 +124,7 @@ const std::map<std::string, std::string> adapters{
     {"SqlCipherStore", "src/store"}, {"FileKeyVault", "src/crypto"},   {"CurlHostLink", "hal/linux"},
     {"SystemClock", "hal/linux"},    {"SimClock", "hal/sim"},          {"SimLinks", "hal/sim"},
     {"SimCardReader", "hal/sim"},    {"SimControl", "hal/sim"},        {"SimIndicator", "hal/sim"},
-    {"SimEntropy", "hal/sim"},       {"SystemdWatchdog", "hal/linux"},
+    {"SimEntropy", "hal/sim"},       {"SystemdWatchdog", "hal/linux"}, {"FileCertificate", "hal/linux"},
 };
 const std::set<std::string> composition_roots{"firmware", "simulator", "keys", "tests"};
 

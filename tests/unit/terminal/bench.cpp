@@ -27,7 +27,7 @@ void Bench::start() {
   options.faults.disk_error = [this] { return disk_fails; };
   options.faults.disk_full = [this] { return disk_is_full; };
   store = open_store(std::move(options));
-  const terminal::Ports ports{*store, vault, reader, host, links, clock, entropy, indicator};
+  const terminal::Ports ports{*store, vault, reader, host, links, clock, entropy, indicator, certificate};
   terminal = std::make_unique<terminal::Terminal>(ports, policy, settings);
   const auto started = terminal->start();
   ASSERT_TRUE(started) << started.error().text;

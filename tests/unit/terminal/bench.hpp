@@ -92,6 +92,7 @@ class Bench {
   FakeLinks links;
   FakeIndicator indicator;
   FakeHost host{clock};
+  hal::IdentityCertificate* certificate{nullptr};  // watched from the next start() on
   Policy policy;
   terminal::Settings settings;
   bool commit_fails{false};
