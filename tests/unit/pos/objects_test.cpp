@@ -163,7 +163,10 @@ TEST(OfflineStatusJson, HasTheContractsFields) {
       R"("eur":{"per_transaction":10000,"device_total":100000,"device_total_remaining":100000},)"
       R"("usd":{"per_transaction":10000,"device_total":100000,"device_total_remaining":98020},)"
       R"("device_count":100,"device_count_remaining":97},"forwarding":{"paused":false,"in_flight":2,"reason":null},)"
-      R"("policy":{"version":1,"valid_until":"2026-11-28T19:40:03.123Z","expires_soon":false,"overlay":"none","overlay_reason":null,"refused":null}})");
+      R"("policy":{"version":1,"valid_until":"2026-11-28T19:40:03.123Z","expires_soon":false,"overlay":"none","overlay_reason":null,"refused":null},"certificate":null})");
+  status.certificate = CertificateStanding{at, true};
+  EXPECT_EQ(offline_status_json(status, policy)["certificate"].dump(),
+            R"({"not_after":"2026-11-21T19:40:03.123Z","expires_soon":true})");
   status.now += 1;
   status.policy = {OverlayState::Refused, "device_count: too many", PolicyRefusal{at, PolicyOrigin::Update, "older"}};
   EXPECT_EQ(
