@@ -184,7 +184,8 @@ class Daemon {
   std::expected<void, StartFailure> open_policy() {
     const auto state = store_->device_state();
     if (!state) return std::unexpected(failed(exit_data, "the queue cannot be read", state.error()));
-    if (auto opened = policy_.open(state->policy_version, hardware_->clock()); !opened)
+    if (auto opened = policy_.open(state->policy_version, hardware_->clock(), vault_->identity_public_key());
+        !opened)
       return std::unexpected(StartFailure{exit_config, std::move(opened.error())});
     return {};
   }

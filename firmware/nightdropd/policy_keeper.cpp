@@ -4,6 +4,8 @@
 
 #include "config/policy_compare.hpp"
 #include "crypto/p256.hpp"
+#include "crypto/primitives.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/words.hpp"
 
 namespace nightdrop::firmware {
@@ -42,8 +44,9 @@ PolicySource::Time PolicyKeeper::time(const hal::Clock& clock) {
   return {wall.utc_ms, wall.trusted};
 }
 
-std::expected<void, std::string> PolicyKeeper::open(std::int64_t highest_version_seen, const hal::Clock& clock) {
-  auto opened = source_.open(highest_version_seen, time(clock));
+std::expected<void, std::string> PolicyKeeper::open(std::int64_t highest_version_seen, const hal::Clock& clock,
+                                                    std::span<const std::uint8_t> identity) {
+  auto opened = source_.open(highest_version_seen, time(clock), hex_lower(sha256(identity)));
   if (!opened) {
     const bool unreadable = opened.error().kind == PolicyError::Kind::Unreadable;
     return std::unexpected((unreadable ? "" : "the policy is refused: ") + opened.error().message);

@@ -17,8 +17,10 @@ class PolicyKeeper {
  public:
   explicit PolicyKeeper(const Config& config);
 
-  // Chooses the policy; changes nothing on the disk. `highest_version_seen` is the store's. Errors: a sentence.
-  std::expected<void, std::string> open(std::int64_t highest_version_seen, const hal::Clock& clock);
+  // Chooses the policy; changes nothing on the disk. `highest_version_seen` is the store's, `identity` the vault's: a
+  // reader that was provisioned anew has another. Errors: a sentence.
+  std::expected<void, std::string> open(std::int64_t highest_version_seen, const hal::Clock& clock,
+                                        std::span<const std::uint8_t> identity);
   const Policy& policy() const { return source_.policy(); }
 
   // From here on the reader runs under the policy: it is kept, and what was refused at the start is told.

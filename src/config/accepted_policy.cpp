@@ -104,7 +104,7 @@ Result<AcceptedPolicy> read_accepted_policy(const std::string& file) {
   if (!json || !(*json)["document"].is_string() || !(*json)["signature"].is_string())
     return failure(Errc::Malformed, "the accepted policy is damaged");
   AcceptedPolicy accepted{text_of((*json)["document"]), text_of((*json)["signature"]), text_of((*json)["supersedes"]),
-                          std::nullopt};
+                          text_of((*json)["reader"]), std::nullopt};
   if (const JsonView refused = (*json)["refused"]; refused.is_object())
     accepted.refused =
         PolicyRefusal{parse_rfc3339(text_of(refused["at"])).value_or(0),
@@ -115,7 +115,10 @@ Result<AcceptedPolicy> read_accepted_policy(const std::string& file) {
 
 Result<void> write_accepted_policy(const std::string& file, const AcceptedPolicy& accepted) {
   Json json = Json::object();
-  json.set("document", accepted.document).set("signature", accepted.signature).set("supersedes", accepted.supersedes);
+  json.set("document", accepted.document)
+      .set("signature", accepted.signature)
+      .set("supersedes", accepted.supersedes)
+      .set("reader", accepted.reader);
   if (accepted.refused) {
     json.set("refused", std::move(Json::object()
                                       .set("at", rfc3339(accepted.refused->at))

@@ -58,7 +58,8 @@ std::expected<Policy, PolicyError> PolicySource::check(const Pair& pair, Time ti
 
 // Durable first, then in force.
 std::expected<void, PolicyError> PolicySource::accept(Pair pair, Policy policy, std::string supersedes) {
-  AcceptedPolicy accepted{std::move(pair.document), std::move(pair.signature), std::move(supersedes), std::nullopt};
+  AcceptedPolicy accepted{std::move(pair.document), std::move(pair.signature), std::move(supersedes), reader_,
+                          std::nullopt};
   if (const auto written = write(accepted); !written)
     return refuse(Kind::NotKept, std::string(written.error().text) + "; the policy is not taken");
   accepted_ = std::move(accepted);
@@ -87,10 +88,12 @@ void PolicySource::lay_overlay() {
   merged_ = std::move(*merged);
 }
 
-std::expected<std::string, PolicyError> PolicySource::open(std::int64_t highest_version_seen, Time time) {
+std::expected<std::string, PolicyError> PolicySource::open(std::int64_t highest_version_seen, Time time,
+                                                           std::string reader) {
+  reader_ = std::move(reader);
   highest_seen_ = highest_version_seen;
   // The accepted copy first: it says what this reader has taken, and so what the configured file may be.
-  if (auto accepted = read_accepted_policy(files_.accepted)) {
+  if (auto accepted = read_accepted_policy(files_.accepted); accepted && accepted->reader == reader_) {
     const auto pem = signer();
     if (!pem) return std::unexpected(pem.error());
     if (auto policy = load_policy(accepted->document, accepted->signature, *pem, highest_seen_, verify_)) {

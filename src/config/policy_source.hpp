@@ -33,9 +33,10 @@ class PolicySource {
   PolicySource(Files files, VerifySignature verify) : files_(std::move(files)), verify_(std::move(verify)) {}
 
   // Chooses at the start: the configured policy if it is good; otherwise the accepted copy, and gives the reason why
-  // (empty: the configured one). Writes nothing before keep(). `highest_version_seen` is the store's.
+  // (empty: the configured one). Writes nothing before keep(). `highest_version_seen` is the store's; `reader` names
+  // this reader as it was provisioned: a copy that it kept under another name is not looked at.
   // Errors: neither can be used; says why of the configured one.
-  std::expected<std::string, PolicyError> open(std::int64_t highest_version_seen, Time time);
+  std::expected<std::string, PolicyError> open(std::int64_t highest_version_seen, Time time, std::string reader = {});
   // Makes the choice durable; from here on the reader runs under it. Errors: the disk's; the choice stands.
   Result<void> keep();
 
@@ -69,6 +70,7 @@ class PolicySource {
 
   Files files_;
   VerifySignature verify_;
+  std::string reader_;
   std::int64_t highest_seen_{0};
   bool opened_{false};      // accepted_ and signed_ hold a policy
   bool kept_{false};        // keep() was called

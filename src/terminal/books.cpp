@@ -120,6 +120,8 @@ Result<void> Books::write_state() {
   state_.clock_trusted = memory.trusted;
   state_.untrusted_for_ms = memory.untrusted_for_ms;
   state_.dukpt_counter = ports_.vault.counter();
+  // Also after a lost turn, which reads the state anew: a version that was in force is never forgotten.
+  state_.policy_version = std::max(state_.policy_version, policy_->version);
   ++state_.turn;
   return ports_.store.put_device_state(state_);
 }

@@ -4,6 +4,7 @@
 // work.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -34,6 +35,8 @@ class Forwarder {
   void resume() { suspended_until_ms_ = 0; }
   // Expires what passed its deadline unsent and warns at half the window. Called now and then.
   void watch_deadlines();
+  // Shorter deadlines need to be looked after sooner.
+  void policy_changed() { deadlines_at_ms_ = std::min(deadlines_at_ms_, books_.mono_ms()); }
   PosResult<Payment> release(const std::string& id);  // a person sends an expired payment
 
   bool something_waits() const { return waits_; }

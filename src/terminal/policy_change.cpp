@@ -24,6 +24,16 @@ void Books::change_policy(Policy policy, Reply<void> done) {
   });
 }
 
+void Terminal::change_policy(Policy policy, Reply<void> done) {
+  books_.change_policy(std::move(policy), [this, done = std::move(done)](PosResult<void> changed) {
+    if (changed) {
+      forwarder_.policy_changed();
+      tell_status();  // other limits
+    }
+    done(std::move(changed));
+  });
+}
+
 void Terminal::refuse_policy(std::string_view what, const std::string& reason) {
   (void)books_.write([&] {
     return books_.journal("policy.refused", std::move(Json::object().set("what", what).set("reason", reason)));

@@ -42,7 +42,7 @@ class Terminal {
   Network& network() { return network_; }
   const Policy& policy() const { return books_.policy(); }
   // Another policy, from the next decision on; see Books::change_policy().
-  void change_policy(Policy policy, Reply<void> done) { books_.change_policy(std::move(policy), std::move(done)); }
+  void change_policy(Policy policy, Reply<void> done);
   // Journals that a policy was not taken: `what` is "configured", "update" or "overlay".
   void refuse_policy(std::string_view what, const std::string& reason);
   // What the status tells of the policy besides itself.

@@ -173,6 +173,19 @@ TEST_F(PolicySourceTest, an_older_copy_put_back_is_not_believed) {
   EXPECT_FALSE(source().open(2, now_));
 }
 
+TEST_F(PolicySourceTest, a_reader_made_anew_does_not_go_on_with_the_old_ones_copy) {
+  configure(document(5));
+  PolicySource before = source();
+  ASSERT_TRUE(before.open(0, now_, "reader-1"));
+  ASSERT_TRUE(before.keep());
+  configure(document(1, "", "m_2"));
+  PolicySource same = source();
+  EXPECT_TRUE(same.open(0, now_, "reader-1")->starts_with("version: "));
+  PolicySource anew = source();
+  EXPECT_EQ(anew.open(0, now_, "reader-2"), "");
+  EXPECT_EQ(anew.policy().merchant_id, "m_2");
+}
+
 TEST_F(PolicySourceTest, a_forged_copy_is_not_believed) {
   configure(document(1));
   (void)started();
