@@ -36,7 +36,9 @@ void add_policy_commands(CLI::App& app, Command& chosen) {
 
   CLI::App* show = policy->add_subcommand("show", "Shows a policy as a table that a merchant understands.");
   show->add_option("FILE", given->file, "The policy")->required();
-  show->callback([given, &chosen] { chosen = [given] { return policy_show(given->file); }; });
+  show->add_option("--overlay", given->other, "A merchant's overlay, laid over it as the reader does")
+      ->type_name("FILE");
+  show->callback([given, &chosen] { chosen = [given] { return policy_show(given->file, given->other); }; });
 
   CLI::App* diff = policy->add_subcommand(
       "diff", "Tells what NEW changes, field by field, tighter or looser; exit code 0: nothing, 1: something.");

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "config/policy_compare.hpp"
+#include "config/policy_overlay.hpp"
 #include "keys/files.hpp"
 #include "keys/policy/policy_document.hpp"
 #include "keys/policy/policy_table.hpp"
@@ -41,11 +42,18 @@ std::vector<PolicyDifference> differences(const Read& before, const Read& after)
 
 }  // namespace
 
-Outcome<Made> policy_show(const std::string& file) {
+Outcome<Made> policy_show(const std::string& file, const std::string& overlay_file) {
   const auto document = read_file(file);
   if (!document) return std::unexpected(document.error());
-  const auto policy = check_policy(*document, file);
+  auto policy = check_policy(*document, file);
   if (!policy) return std::unexpected(policy.error());
+  if (!overlay_file.empty()) {
+    const auto overlay = read_file(overlay_file);
+    if (!overlay) return std::unexpected(overlay.error());
+    auto merged = tighten_policy(*policy, *overlay);
+    if (!merged) return refuse(Exit::Data, overlay_file + ": " + merged.error().message);
+    policy = std::move(*merged);
+  }
   const auto parsed = Json::parse(*document);
   const JsonView ceiling = (*parsed)["ceiling"];
   Made made;

@@ -188,6 +188,27 @@ TEST_F(PolicyUpdate, ACutBetweenTheStepsLeavesOneOfThemWhole) {
   }
 }
 
+// The very moment between the copy and the journal: the copy is there, the commit is not.
+TEST_F(PolicyUpdate, ACutBetweenTheCopyAndTheJournalIsGoneOnWith) {
+  const std::string second = signed_file(R"({"version":2,"device_count":2})");
+  (void)world_.stop();
+  const std::string copy = world_.path("queue/policy.accepted.json");
+  Json handed_in = Json::object();
+  handed_in.set("document", slurp(second)).set("signature", slurp(second + ".sig"));
+  handed_in.set("supersedes",
+                slurp(world_.path("policy.json.sig")).substr(0, slurp(world_.path("policy.json.sig")).find('\n')));
+  spill(copy, merged(json(slurp(copy)).view(), handed_in.view()).dump());
+  spill(copy + ".new", "{\"document\":");
+  world_.start();
+  EXPECT_EQ(version(), 2);
+  EXPECT_EQ(*world_.call("retrieve_policy")["device_count"].integer(), 2);
+  const auto changed = events("policy.changed");
+  ASSERT_EQ(changed.size(), 1U);
+  EXPECT_HOLDS(changed[0], R"({"data":{"version":2,"from_version":1}})");
+  EXPECT_TRUE(events("policy.refused").empty());
+  EXPECT_EQ(update(signed_file(R"({"version":3})")).exit_code, 0);
+}
+
 TEST_F(PolicyUpdate, AnOverlayTightensAndOneThatLoosensIsRefused) {
   (void)world_.stop();
   configure_overlay(R"({"currencies":{"usd":{"per_transaction":300}}})");

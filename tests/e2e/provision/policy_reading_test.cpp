@@ -51,6 +51,16 @@ TEST_F(PolicyReading, APolicyIsShownInAMerchantsWords) {
   EXPECT_EQ(policy({"show", scratch_ / "none"}).exit_code, 66);
 }
 
+TEST_F(PolicyReading, AnOverlayIsTriedBeforeItIsPutInPlace) {
+  const std::string whole = file("p.json", document(""));
+  const Ended tightened = policy({"show", whole, "--overlay", file("o.json", R"({"device_count":17})")});
+  ASSERT_EQ(tightened.exit_code, 0) << tightened.err;
+  EXPECT_NE(tightened.out.find("17\n"), std::string::npos) << tightened.out;
+  const Ended loosened = policy({"show", whole, "--overlay", file("o.json", R"({"device_count":101})")});
+  EXPECT_EQ(loosened.exit_code, 65);
+  EXPECT_NE(loosened.err.find("device_count"), std::string::npos) << loosened.err;
+}
+
 TEST_F(PolicyReading, NoPinHashIsShown) {
   const std::string whole = file("p.json", document(""));
   ASSERT_EQ(policy({"add-approver", "--policy", whole, "--id", "anna"}, "135791\n").exit_code, 0);

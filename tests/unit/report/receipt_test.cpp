@@ -192,6 +192,25 @@ TEST(Listings, StatusTellsWhatIsAtRiskAndWhatIsLeft) {
             "Forwarding  paused: unauthorized\n");
 }
 
+TEST(Listings, StatusTellsOfThePolicyAndOfWhatWasRefused) {
+  const auto tail = [](const std::string& policy, UtcMs now) {
+    const auto status = Json::parse(R"({"forwarding":{},"policy":)" + policy + "}");
+    const std::string text = status_listing(status->view(), JsonView(), Style{.now = now});
+    return text.substr(text.find("Policy"));
+  };
+  const UtcMs now = 1'795'203'600'000;  // 2026-11-20T19:40:00Z
+  EXPECT_EQ(tail(R"({"version":3,"valid_until":"2027-01-01T00:00:00Z","expires_soon":false,"overlay":"none","refused":null})", now),
+            "Policy      version 3, valid until 2027-01-01 00:00, in 41 d 4 h\n");
+  EXPECT_EQ(tail(R"({"version":3,"valid_until":"2026-11-22T19:40:00Z","expires_soon":true,"overlay":"in_force","refused":null})", now),
+            "Policy      version 3, valid until 2026-11-22 19:40, in 2 d: a newer one is needed\n"
+            "  overlay   in force: the limits are tighter than signed\n");
+  EXPECT_EQ(tail(R"({"version":3,"valid_until":"2026-11-20T18:40:00Z","expires_soon":true,"overlay":"refused","overlay_reason":"device_count: no",
+                     "refused":{"at":"2026-11-20T19:30:00Z","origin":"update","reason":"version: is older"}})", now),
+            "Policy      version 3, RUN OUT 1 h ago: no offline payments\n"
+            "  overlay   REFUSED: device_count: no\n"
+            "  refused   another was refused 10 min ago: version: is older\n");
+}
+
 TEST(Listings, ReconciliationNamesEveryDisagreement) {
   const auto result = Json::parse(R"({"matched":[{}],"missing_on_reader":[{"merchant_reference":"gone","pos":{"amount":100,"currency":"usd"},"reader":null}],
     "missing_on_pos":[],"mismatched":[{"merchant_reference":"odd","pos":{"amount":100,"currency":"usd"},"reader":{"amount":150,"currency":"usd","status":"stored"},"fields":["amount"]}],"duplicates":[]})");
