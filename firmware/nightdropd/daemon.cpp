@@ -13,8 +13,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "crypto/file_key_vault.hpp"
 #include "crypto/primitives.hpp"
+#include "crypto/sealed_key_vault.hpp"
 #include "firmware/nightdropd/hardware.hpp"
 #include "firmware/nightdropd/policy_keeper.hpp"
 #include "hal/linux/file_certificate.hpp"
@@ -42,6 +42,7 @@ int exit_code_of(const Error& error) {
     case Errc::NewerSchema:
     case Errc::Corrupt:
     case Errc::Malformed:
+    case Errc::RolledBack:
     case Errc::ReadOnly: return exit_data;
     case Errc::Io:
     case Errc::DiskFull: return exit_io;
@@ -148,7 +149,7 @@ class Daemon {
 
  private:
   std::expected<void, StartFailure> open_vault() {
-    auto vault = FileKeyVault::open(config_.vault_dir,
+    auto vault = SealedKeyVault::open(config_.vault_dir,
                                     [this](std::function<void()> work) { asio::post(loop_, std::move(work)); });
     if (!vault)
       return std::unexpected(failed(exit_code_of(vault.error()), "the key vault cannot be opened", vault.error()));
@@ -275,7 +276,7 @@ class Daemon {
   std::optional<std::int64_t> armed_for_ms_;  // monotonic
   hal::SystemdWatchdog watchdog_;
   std::unique_ptr<Hardware> hardware_;
-  std::unique_ptr<FileKeyVault> vault_;
+  std::unique_ptr<SealedKeyVault> vault_;
   std::unique_ptr<SqlCipherStore> store_;
   PolicyKeeper policy_;
   Policy start_policy_;

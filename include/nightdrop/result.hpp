@@ -26,6 +26,7 @@ enum class Errc : std::uint8_t {
   Unavailable,       // not in a state to do this now; may be tried again
   Unsupported,
   DevelopmentKey,    // a development key in a release build
+  RolledBack,        // an older copy was put in place of what was there
 };
 
 struct Error {
@@ -65,6 +66,7 @@ inline const char* errc_name(Errc code) {
     case Errc::Unavailable: return "unavailable";
     case Errc::Unsupported: return "unsupported";
     case Errc::DevelopmentKey: return "development_key";
+    case Errc::RolledBack: return "rolled_back";
   }
   return "unknown";
 }

@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "config/config.hpp"
-#include "crypto/file_key_vault.hpp"
+#include "crypto/sealed_key_vault.hpp"
+#include "crypto/vault_maker.hpp"
 #include "crypto/p256.hpp"
 #include "keys/certificates.hpp"
 #include "keys/dev/development_keys.hpp"
@@ -92,7 +93,7 @@ Outcome<void> check_folder(const DevelopmentOptions& options) {
   const bool empty = fs::is_empty(options.folder, error);
   if (error) return refuse(Exit::CannotCreate, options.folder.string() + ": " + error.message());
   // A daemon holds its vault locked; to take the folder away under it would lose what it has stored.
-  const auto vault = FileKeyVault::open(options.folder / "vault", [](std::function<void()>) {});
+  const auto vault = SealedKeyVault::open(options.folder / "vault", [](std::function<void()>) {});
   if (!vault && vault.error().code == Errc::Busy) {
     return refuse(Exit::CannotCreate, options.folder.string() + ": is in use by a running nightdropd");
   }
@@ -150,15 +151,10 @@ Outcome<std::vector<std::uint8_t>> write_vault(const DevelopmentOptions& options
   auto initial_key = dukpt::derive_initial_key(keys.bdk.view(), contents.initial_key_id);
   if (!initial_key) return refuse("the initial key", initial_key.error());
   contents.initial_key = std::move(*initial_key);
-  const auto scalar = p256_generate();
-  if (!scalar) return refuse("the reader's identity", scalar.error());
-  contents.identity_scalar = SecretBytes(scalar->view());
-  const auto point = p256_public_key(scalar->view());
-  if (!point) return refuse("the reader's identity", point.error());
-  if (const auto made = FileKeyVault::create(options.folder / "vault", contents); !made) {
-    return refuse("the vault", made.error());
-  }
-  return p256_to_spki_der(*point);
+  auto maker = VaultMaker::begin(options.folder / "vault");
+  if (!maker) return refuse("the vault", maker.error());
+  if (const auto made = maker->complete(contents); !made) return refuse("the vault", made.error());
+  return p256_to_spki_der(maker->public_key());
 }
 
 Outcome<void> write_certificates(const DevelopmentOptions& options, std::span<const std::uint8_t> reader_key,

@@ -53,6 +53,8 @@ std::vector<std::uint8_t> encode(const Head& head) {
   out.u(d.exported_seq);
   out.fixed(d.exported);
   out.i(d.tampered_at);
+  out.fixed(d.initial_key_id);
+  out.u(d.vault_generation);
   return out.take();
 }
 
@@ -97,6 +99,9 @@ bool decode(std::span<const std::uint8_t> bytes, Head& head) {
   d.exported_seq = in.u();
   in.fixed(d.exported);
   d.tampered_at = in.i();
+  if (in.at_end()) return in.ok();
+  in.fixed(d.initial_key_id);
+  d.vault_generation = in.u();
   return in.ok();
 }
 

@@ -22,7 +22,7 @@ Books::Books(const Ports& ports, const Policy& policy, const Settings& settings)
 
 Result<void> Books::open() {
   ND_TRY(load_state());
-  ND_TRY(ports_.vault.resume_after(state_.dukpt_counter, ports_.store.health().was_lost));
+  ND_TRY(resume_vault());
   const engine::TimeMemory memory{state_.time_high, state_.boot_id, state_.mono_ms, state_.clock_trusted,
                                   state_.untrusted_for_ms};
   time_.emplace(memory, boot_id_, reading(), policy_->valid_from);
@@ -32,8 +32,24 @@ Result<void> Books::open() {
   const auto points = ports_.store.last_event();
   if (!points) return std::unexpected(points.error());
   last_checkpoint_ = points->seq - points->seq % checkpoint_every;
+  // The first turn carries the vault's marks, so that from here on an older copy of the vault is known for one.
+  ND_TRY(ports_.store.begin());
   if (from_version == 0 || from_version == policy_->version) return {};
   return write([&] { return journal_policy(policy_->version, from_version); });
+}
+
+Result<void> Books::resume_vault() {
+  const auto last = ports_.store.last_event();
+  if (!last) return std::unexpected(last.error());
+  committed_seq_ = last->seq;
+  const hal::StoreHealth health = ports_.store.health();
+  hal::QueueMarks marks;
+  marks.initial_key_id = state_.initial_key_id;
+  marks.counter = state_.dukpt_counter;
+  marks.journal_seq = last->seq;
+  marks.vault_generation = state_.vault_generation;
+  marks.queue_was_lost = health.was_lost || health.degraded;
+  return ports_.vault.resume(marks, settings_.accepted_copies);
 }
 
 Result<void> Books::load_state() {
@@ -119,9 +135,14 @@ Result<void> Books::write_state() {
   state_.mono_ms = memory.mono_ms;
   state_.clock_trusted = memory.trusted;
   state_.untrusted_for_ms = memory.untrusted_for_ms;
-  state_.dukpt_counter = ports_.vault.counter();
   // Also after a lost turn, which reads the state anew: a version that was in force is never forgotten.
   state_.policy_version = std::max(state_.policy_version, policy_->version);
+  // A vault that has lost its numbers with its keys doesn't make the queue forget them.
+  if (const hal::VaultMarks marks = ports_.vault.marks(); marks.generation != 0) {
+    state_.initial_key_id = marks.initial_key_id;
+    state_.dukpt_counter = marks.counter;
+    state_.vault_generation = marks.generation;
+  }
   ++state_.turn;
   return ports_.store.put_device_state(state_);
 }
@@ -142,8 +163,12 @@ bool Books::commit_turn() {
   if (!lost && !ports_.store.in_turn()) return true;
   Result<void> committed = lost ? failure(Errc::Unavailable, "the turn was lost") : write_state();
   const std::uint64_t turn = state_.turn;
+  const std::uint64_t seq = last_seq();
   if (committed) committed = ports_.store.commit();
-  if (committed) return true;
+  if (committed) {
+    committed_seq_ = seq;
+    return true;
+  }
   ports_.store.rollback();
   return landed_after_all(lost ? 0 : turn);
 }
@@ -153,7 +178,18 @@ bool Books::landed_after_all(std::uint64_t turn) {
   if (!ports_.store.reopen() || !load_state()) return false;
   if (turn == 0 || state_.turn != turn) return false;
   // It is in the log; one more commit makes sure that the log is on the disk.
-  return ports_.store.begin() && write_state() && ports_.store.commit();
+  if (!ports_.store.begin() || !write_state() || !ports_.store.commit()) return false;
+  committed_seq_ = last_seq();
+  return true;
+}
+
+std::uint64_t Books::last_seq() {
+  const auto last = ports_.store.last_event();
+  return last ? last->seq : committed_seq_;
+}
+
+void Books::erase_spent_keys() {
+  ports_.vault.erase_spent_keys(committed_seq_);
 }
 
 void Books::tell_events() {

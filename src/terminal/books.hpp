@@ -65,6 +65,8 @@ class Books {
   // Commits and runs the effects. False when the commit failed: the store was opened anew, and `follow` has made memory
   // follow it before anybody is told, so that no answer speaks of what is gone.
   bool finish_turn(const std::function<void()>& follow);
+  // Tells the vault, once what was sealed is durable: its spent keys can go, and the queue has come this far.
+  void erase_spent_keys();
   bool pending() const { return !effects_.empty() || ports_.store.in_turn(); }
 
   // --- writes; only inside a decision ---
@@ -118,6 +120,8 @@ class Books {
   Result<void> write_state();
   Result<void> journal_policy(std::int64_t version, std::int64_t from_version);
   Result<void> load_state();
+  Result<void> resume_vault();
+  std::uint64_t last_seq();
 
   Ports ports_;
   const Policy* policy_;
@@ -137,6 +141,7 @@ class Books {
   std::uint64_t last_id_ms_{0};  // of the newest payment id, and its count within that millisecond
   unsigned last_id_count_{0};
   std::uint64_t last_checkpoint_{0};
+  std::uint64_t committed_seq_{0};  // of the last event that is durable
 };
 
 }  // namespace nightdrop::terminal

@@ -124,7 +124,7 @@ void Checkout::after_stored(const std::string& id) {
   books_.then([this, id](bool durable) {
     if (!durable) return;
     intents_.erase(id);
-    books_.ports().vault.erase_spent_keys();
+    books_.erase_spent_keys();
     books_.ports().indicator.show(hal::Indication::StoredOffline);
     if (stored_) stored_();
   });

@@ -47,7 +47,7 @@ void Checkout::send_online(Intent& intent, Route route, const Reply<Payment>& re
   online_[id] = {.reply = reply, .route = route, .give_up_at_ms = books_.mono_ms() + timeout_ms + grace_ms};
   books_.then([this, id, reply](bool durable) {
     if (!durable) return reply(std::unexpected(store_error(Error{Errc::Io, 0, ""})));
-    books_.ports().vault.erase_spent_keys();
+    books_.erase_spent_keys();
     books_.ports().indicator.show(hal::Indication::Processing);
     send_attempt(id, false);
   });

@@ -34,6 +34,7 @@ struct Settings {
   bool batch{true};        // use batches where the acquirer lists them
   Sha256 sha256;           // for sealed exports
   std::string certificate_pem;  // of the vault's identity key, for sealed exports
+  hal::Older accepted_copies{hal::Older::Refuse};  // an older vault or queue that a person has decided to go on with
 };
 
 }  // namespace nightdrop::terminal

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "crypto/file_key_vault.hpp"
+#include "crypto/sealed_key_vault.hpp"
 #include "crypto/primitives.hpp"
 #include "store/sqlcipher_store.hpp"
 #include "tests/bench/bare.hpp"
@@ -182,7 +182,7 @@ void bench_drain(Reader& reader, const Scale& scale) {
 // --- what does not depend on the queue's length ---
 
 void fill_queue(const std::filesystem::path& reader_dir, std::int64_t from, std::int64_t to) {
-  auto vault = FileKeyVault::open(reader_dir / "vault", [](const std::function<void()>&) {});
+  auto vault = SealedKeyVault::open(reader_dir / "vault", [](const std::function<void()>&) {});
   if (!vault) std::exit(1);
   SqlCipherStore::Options options;
   options.dir = reader_dir / "queue";

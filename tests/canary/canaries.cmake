@@ -91,7 +91,7 @@ nightdrop_canary(cancel_without_reversal src/terminal/intents.cpp
   "the queue does not drain")
 
 nightdrop_canary(key_counter_not_committed src/terminal/books.cpp
-  [==[  state_.dukpt_counter = ports_.vault.counter();]==]
+  [==[    state_.dukpt_counter = marks.counter;]==]
   [==[]==]
   "ksn reused")
 

@@ -121,7 +121,7 @@ const std::vector<std::pair<std::string, std::set<std::string>>> libraries{
 
 // The adapters, and where they live; besides there, only composition roots and tests name them.
 const std::map<std::string, std::string> adapters{
-    {"SqlCipherStore", "src/store"}, {"FileKeyVault", "src/crypto"},   {"CurlHostLink", "hal/linux"},
+    {"SqlCipherStore", "src/store"}, {"SealedKeyVault", "src/crypto"},   {"CurlHostLink", "hal/linux"},
     {"SystemClock", "hal/linux"},    {"SimClock", "hal/sim"},          {"SimLinks", "hal/sim"},
     {"SimCardReader", "hal/sim"},    {"SimControl", "hal/sim"},        {"SimIndicator", "hal/sim"},
     {"SimEntropy", "hal/sim"},       {"SystemdWatchdog", "hal/linux"}, {"FileCertificate", "hal/linux"},
@@ -326,7 +326,7 @@ TEST(HouseCheck, SeesALibraryInTheWrongFolder) {
 
 TEST(HouseCheck, SeesAnAdapterNamedOutsideOfItsHome) {
   EXPECT_EQ(check_adapters({"src/terminal/x.cpp", "SqlCipherStore store;"}).size(), 1U);
-  EXPECT_EQ(check_adapters({"include/nightdrop/x.hpp", "class FileKeyVault;"}).size(), 1U);
+  EXPECT_EQ(check_adapters({"include/nightdrop/x.hpp", "class SealedKeyVault;"}).size(), 1U);
   EXPECT_EQ(check_adapters({"src/store/x.cpp", "SqlCipherStore store;"}).size(), 0U);
   EXPECT_EQ(check_adapters({"firmware/nightdropd/x.cpp", "SqlCipherStore store;"}).size(), 0U);
   EXPECT_EQ(check_adapters({"src/terminal/x.cpp", "MySqlCipherStoreLike"}).size(), 0U);

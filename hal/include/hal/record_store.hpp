@@ -83,7 +83,10 @@ struct ApproverState {
 
 // Single values that decisions change; written as a whole.
 struct DeviceState {
+  // The vault's marks of the last turn (hal/key_vault.hpp); zeros: not known.
+  std::array<std::uint8_t, 8> initial_key_id{};
   std::uint32_t dukpt_counter{0};
+  std::uint64_t vault_generation{0};
   std::uint32_t stan{0};               // last used; 1…999999, wraps
   UtcMs time_high{0};                  // the highest engine time seen
   std::string boot_id;                 // of that reading

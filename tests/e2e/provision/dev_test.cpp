@@ -14,7 +14,7 @@
 #include "config/policy_json.hpp"
 #include "crypto/dukpt.hpp"
 #include "nightdrop/encoding.hpp"
-#include "crypto/file_key_vault.hpp"
+#include "crypto/sealed_key_vault.hpp"
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
 #include "e2e/provision/program.hpp"
@@ -46,8 +46,8 @@ class Dev : public testing::Test {
   }
   Json keys() const { return *Json::parse(slurp(dir_ + "/acquirer/keys.json")); }
   std::vector<std::uint8_t> key(const char* name) const { return *from_hex(*keys()[name].string()); }
-  std::unique_ptr<FileKeyVault> vault() const {
-    auto opened = FileKeyVault::open(dir_ + "/vault", [](std::function<void()> call) { call(); });
+  std::unique_ptr<SealedKeyVault> vault() const {
+    auto opened = SealedKeyVault::open(dir_ + "/vault", [](std::function<void()> call) { call(); });
     EXPECT_TRUE(opened) << opened.error().text;
     return opened ? std::move(*opened) : nullptr;
   }
@@ -114,11 +114,11 @@ TEST_F(Dev, the_policy_is_signed_and_the_contracts) {
 }
 
 // What the vault seals, the acquirer opens with its BDK; and both know a card by the same fingerprint.
-void expect_keys_fit(FileKeyVault& vault, std::span<const std::uint8_t> bdk, std::span<const std::uint8_t> bdk_id,
+void expect_keys_fit(SealedKeyVault& vault, std::span<const std::uint8_t> bdk, std::span<const std::uint8_t> bdk_id,
                      std::span<const std::uint8_t> fingerprint_key) {
   EXPECT_TRUE(vault.is_development());
   EXPECT_TRUE(std::equal(bdk_id.begin(), bdk_id.end(), vault.initial_key_id().begin()));
-  ASSERT_TRUE(vault.resume_after(0, false));
+  ASSERT_TRUE(vault.resume({}, hal::Older::Refuse));
   const std::string plaintext = "not a card";
   const auto envelope = vault.seal_card(bytes_of(plaintext), "aad", {}, {});
   ASSERT_TRUE(envelope) << envelope.error().text;

@@ -47,14 +47,21 @@ class FakeVault final : public hal::KeyVault {
     if (!online_pin.empty()) envelope.pin_block.assign(16, 0xAA);
     return envelope;
   }
-  std::uint32_t counter() const override { return counter_; }
+  hal::VaultMarks marks() const override { return {{0x4E, 0x44, 0, 0, 0, 0, 0, 1}, counter_, 1}; }
   bool exhausted() const override { return false; }
-  Result<void> resume_after(std::uint32_t counter, bool queue_was_lost) override {
-    if (queue_was_lost) unsafe("the queue was lost", "the store said so at a start");
-    counter_ = counter;
+  Result<void> resume(const hal::QueueMarks& queue, hal::Older) override {
+    if (queue.queue_was_lost) unsafe("the queue was lost", "the store said so at a start");
+    counter_ = queue.counter;
     return {};
   }
-  void erase_spent_keys() override {}
+  void erase_spent_keys(std::uint64_t) override {}
+  Result<hal::PossessionProof> prove(std::span<const std::uint8_t>) override {
+    return failure(Errc::Unsupported, "toy keys prove nothing");
+  }
+  Result<void> rekey(std::string_view) override { return failure(Errc::Unsupported, "toy keys stay"); }
+  Result<void> erase_card_keys() override { return failure(Errc::Unsupported, "toy keys stay"); }
+  Result<void> erase() override { return failure(Errc::Unsupported, "toy keys stay"); }
+  hal::VaultState state() const override { return hal::VaultState::Ready; }
   Result<std::string> fingerprint(std::span<const std::uint8_t> pan) override {
     std::array<std::uint8_t, 16> digest{};
     std::uint64_t hash = 14695981039346656037ULL;

@@ -45,7 +45,7 @@ TEST_F(Durability, KeysAreErasedOnlyOnceThePaymentIsDurable) {
   bench.commit_fails = false;
   (void)bench.pay(1'000);
   EXPECT_EQ(bench.vault.erasures, 1);
-  EXPECT_EQ(bench.store->device_state()->dukpt_counter, bench.vault.counter()) << "in the same commit";
+  EXPECT_EQ(bench.store->device_state()->dukpt_counter, bench.vault.marks().counter) << "in the same commit";
 }
 
 TEST_F(Durability, NothingIsSentWhoseRecordIsNotDurable) {

@@ -55,13 +55,32 @@ class FakeVault final : public hal::KeyVault {
     if (!pin.empty()) envelope.pin_block.assign(16, 0x44);
     return envelope;
   }
-  std::uint32_t counter() const override { return counter_; }
+  hal::VaultMarks marks() const override { return {initial_key_id, counter_, generation}; }
   bool exhausted() const override { return exhausted_; }
-  Result<void> resume_after(std::uint32_t counter, bool) override {
-    counter_ = std::max(counter_, counter);
+  Result<void> resume(const hal::QueueMarks& queue, hal::Older accepted) override {
+    resumed_with = queue;
+    accepts = accepted;
+    if (refuses_resume != nullptr && accepted == hal::Older::Refuse) return failure(Errc::RolledBack, refuses_resume);
+    counter_ = std::max(counter_, queue.counter);
     return {};
   }
-  void erase_spent_keys() override { ++erasures; }
+  void erase_spent_keys(std::uint64_t committed_journal_seq) override {
+    ++erasures;
+    noted_seq = committed_journal_seq;
+  }
+  Result<hal::PossessionProof> prove(std::span<const std::uint8_t>) override {
+    return failure(Errc::Unsupported, "toy keys prove nothing");
+  }
+  Result<void> rekey(std::string_view) override { return failure(Errc::Unsupported, "toy keys stay"); }
+  Result<void> erase_card_keys() override {
+    erased = hal::VaultState::CardKeysErased;
+    return {};
+  }
+  Result<void> erase() override {
+    erased = hal::VaultState::Erased;
+    return {};
+  }
+  hal::VaultState state() const override { return erased; }
   Result<std::string> fingerprint(std::span<const std::uint8_t> pan) override {
     std::uint64_t hash = 0xCBF29CE484222325ULL;
     for (const std::uint8_t digit : pan) hash = (hash ^ digit) * 0x100000001B3ULL;
@@ -88,6 +107,13 @@ class FakeVault final : public hal::KeyVault {
   bool fails{false};
   bool exhausted_{false};
   int erasures{0};
+  std::array<std::uint8_t, 8> initial_key_id{1, 2, 3, 4, 5, 6, 7, 8};
+  std::uint64_t generation{1};
+  std::uint64_t noted_seq{0};
+  hal::QueueMarks resumed_with;
+  hal::Older accepts{hal::Older::Refuse};
+  const char* refuses_resume{nullptr};  // the text of RolledBack
+  hal::VaultState erased{hal::VaultState::Ready};
   std::vector<std::string> aads;
   std::deque<std::pair<bool, std::function<void(bool)>>> checks;  // answered by Bench::run()
 

@@ -1,5 +1,5 @@
 // The vault's promises: no counter value twice, whatever is lost; no spent key on the disk; no file that was changed.
-#include "crypto/file_key_vault.hpp"
+#include "crypto/sealed_key_vault.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -11,10 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/envelope.hpp"
 #include "crypto/primitives.hpp"
-#include "crypto/sealed_file.hpp"
+#include "crypto/root_of_trust.hpp"
+#include "crypto/vault_maker.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop {
 namespace {
@@ -38,28 +39,35 @@ class VaultTest : public testing::Test {
     made.fingerprint_key = SecretBytes(bytes_of("a merchant's fingerprint key"));
     return made;
   }
-  void create() { ASSERT_TRUE(FileKeyVault::create(dir_, contents())); }
-  Result<std::unique_ptr<FileKeyVault>> open() const {
-    return FileKeyVault::open(dir_, [](std::function<void()> run) { run(); });
+  void create() { ASSERT_TRUE(make_vault(dir_, contents())); }
+  Result<std::unique_ptr<SealedKeyVault>> open() const {
+    return SealedKeyVault::open(dir_, [](std::function<void()> run) { run(); });
   }
-  std::unique_ptr<FileKeyVault> resumed(std::uint32_t counter, bool queue_was_lost = false) const {
+  // What a queue has committed that knows the counter and nothing else.
+  static hal::QueueMarks committed(std::uint32_t counter, bool queue_was_lost = false) {
+    hal::QueueMarks queue;
+    queue.counter = counter;
+    queue.queue_was_lost = queue_was_lost;
+    return queue;
+  }
+  std::unique_ptr<SealedKeyVault> resumed(std::uint32_t counter, bool queue_was_lost = false) const {
     auto vault = open();
     EXPECT_TRUE(vault);
-    EXPECT_TRUE((*vault)->resume_after(counter, queue_was_lost));
+    EXPECT_TRUE((*vault)->resume(committed(counter, queue_was_lost), hal::Older::Refuse));
     return std::move(*vault);
   }
   // Seals once and gives the counter value that was spent.
-  static std::uint32_t spend(FileKeyVault& vault) {
+  static std::uint32_t spend(SealedKeyVault& vault) {
     const auto envelope = vault.seal_card(bytes_of("card"), "aad", {}, {});
     EXPECT_TRUE(envelope);
-    EXPECT_EQ(vault.counter(), dukpt::transaction_counter(envelope->ksn));
-    return vault.counter();
+    EXPECT_EQ(vault.marks().counter, dukpt::transaction_counter(envelope->ksn));
+    return vault.marks().counter;
   }
   // The clear contents of a file, read as the vault itself would. Requires: no vault open.
   std::string unsealed(const char* role) const {
     const auto directory = VaultDirectory::open_locked(dir_);
-    const auto root = directory->read("root.key");
-    const auto clear = read_sealed(*directory, role, root->view());
+    const auto root = open_root(*directory, {});
+    const auto clear = read_sealed(*directory, **root, role);
     EXPECT_TRUE(clear) << role;
     return hex_lower(clear->view());
   }
@@ -87,7 +95,7 @@ TEST_F(VaultTest, SealsWhatTheHostOpens) {
   const auto vault = resumed(0);
   const auto envelope = vault->seal_card(bytes_of("card"), "aad", bytes_of("4711"), bytes_of("4242424242424242"));
   ASSERT_TRUE(envelope);
-  EXPECT_EQ(vault->counter(), 1u);
+  EXPECT_EQ(vault->marks().counter, 1u);
   EXPECT_TRUE(std::ranges::equal(open_envelope(bdk_, *envelope, "aad")->view(), bytes_of("card")));
   EXPECT_TRUE(
       std::ranges::equal(open_envelope_pin(bdk_, *envelope, bytes_of("4242424242424242"))->view(), bytes_of("4711")));
@@ -100,7 +108,7 @@ TEST_F(VaultTest, SealsWhatTheHostOpens) {
 TEST_F(VaultTest, FilesArePrivateAndHoldNothingClear) {
   auto made = contents();
   made.queue_key = SecretBytes(std::vector<std::uint8_t>(32, 0xC3));
-  ASSERT_TRUE(FileKeyVault::create(dir_, made));
+  ASSERT_TRUE(make_vault(dir_, made));
   struct stat facts{};
   ASSERT_EQ(::stat(dir_.c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 0777U, 0700U);
@@ -119,21 +127,21 @@ TEST_F(VaultTest, FilesArePrivateAndHoldNothingClear) {
 TEST_F(VaultTest, CreateRefusesWhatIsWrong) {
   auto made = contents();
   made.fingerprint_key = SecretBytes(4);
-  EXPECT_EQ(FileKeyVault::create(dir_, made).error().code, Errc::InvalidArgument);
+  EXPECT_EQ(make_vault(dir_, made).error().code, Errc::InvalidArgument);
   made = contents();
-  made.identity_scalar = SecretBytes(32);  // zero
-  EXPECT_EQ(FileKeyVault::create(dir_, made).error().code, Errc::InvalidArgument);
+  made.queue_key = SecretBytes(31);
+  EXPECT_EQ(make_vault(dir_, made).error().code, Errc::InvalidArgument);
   made = contents();
   made.initial_key = SecretBytes(17);
-  EXPECT_EQ(FileKeyVault::create(dir_, made).error().code, Errc::InvalidArgument);
+  EXPECT_EQ(make_vault(dir_, made).error().code, Errc::InvalidArgument);
   EXPECT_FALSE(fs::exists(dir_));
   create();
-  EXPECT_EQ(FileKeyVault::create(dir_, contents()).error().code, Errc::Conflict);
+  EXPECT_EQ(make_vault(dir_, contents()).error().code, Errc::Conflict);
 }
 
 TEST_F(VaultTest, CreationThatWasCutOffIsMadeAgain) {
   create();
-  fs::remove(dir_ / "root.key");  // written last
+  fs::remove(dir_ / "marks");  // written last
   EXPECT_EQ(open().error().code, Errc::NotFound);
   create();
   EXPECT_TRUE(open());
@@ -197,7 +205,7 @@ TEST_F(VaultTest, GoesOnAfterTheQueuesCounter) {
   std::uint32_t committed = 0;
   for (int start = 0; start < 5; ++start) {
     const auto vault = resumed(committed);
-    EXPECT_GE(vault->counter(), committed);
+    EXPECT_GE(vault->marks().counter, committed);
     for (int i = 0; i < 40; ++i) {
       committed = spend(*vault);
       EXPECT_TRUE(seen.insert(committed).second) << committed;
@@ -216,11 +224,11 @@ TEST_F(VaultTest, AFileAheadOfTheQueueIsNotTurnedBack) {
   {
     const auto vault = resumed(0);
     for (int i = 0; i < 10; ++i) spend(*vault);
-    vault->erase_spent_keys();
+    vault->erase_spent_keys(0);
     ASSERT_TRUE(vault->flush());
   }
   const auto vault = resumed(7);  // three were sealed and never committed
-  EXPECT_GE(vault->counter(), 10u);
+  EXPECT_GE(vault->marks().counter, 10u);
   EXPECT_GT(spend(*vault), 10u);
 }
 
@@ -269,9 +277,9 @@ TEST_F(VaultTest, NeverSpendsAboveTheCeilingOnTheDisk) {
       std::ofstream(copy / name, std::ios::binary) << bytes_on_disk(name);
     }
     ASSERT_EQ(::chmod((copy / "root.key").c_str(), 0400), 0);
-    auto other = FileKeyVault::open(copy, [](std::function<void()> run) { run(); });
+    auto other = SealedKeyVault::open(copy, [](std::function<void()> run) { run(); });
     ASSERT_TRUE(other);
-    ASSERT_TRUE((*other)->resume_after(0, true));
+    ASSERT_TRUE((*other)->resume(committed(0, true), hal::Older::Refuse));
     ASSERT_GT(spend(**other), spent);
   }
 }
@@ -293,7 +301,7 @@ TEST_F(VaultTest, ErasedKeysAreNotInTheFile) {
   {
     const auto vault = resumed(0);
     for (int i = 0; i < 20; ++i) spend(*vault);
-    vault->erase_spent_keys();
+    vault->erase_spent_keys(0);
     ASSERT_TRUE(vault->flush());
     // An older file is gone by name, so what is read below is what a thief would find.
     std::size_t files = 0;
@@ -332,7 +340,7 @@ TEST_F(VaultTest, EndsAtTheLastCounter) {
   }
   const auto again = resumed(dukpt::counter_max);
   EXPECT_TRUE(again->exhausted());
-  EXPECT_EQ(again->counter(), dukpt::counter_max);
+  EXPECT_EQ(again->marks().counter, dukpt::counter_max);
 }
 
 TEST_F(VaultTest, ADiskThatFailsIsUnavailableAndLosesNothing) {
@@ -351,11 +359,11 @@ TEST_F(VaultTest, ADiskThatFailsIsUnavailableAndLosesNothing) {
   ASSERT_FALSE(last);
   EXPECT_EQ(last.error().code, Errc::Unavailable);
   EXPECT_EQ(seen.size(), 64u);  // as far as the ceiling on the disk
-  vault->erase_spent_keys();
+  vault->erase_spent_keys(0);
   EXPECT_FALSE(vault->flush());
   fs::remove_all(dir_ / "dukpt.new");
   EXPECT_EQ(spend(*vault), 65u);
-  vault->erase_spent_keys();
+  vault->erase_spent_keys(0);
   EXPECT_TRUE(vault->flush());
 }
 
@@ -371,12 +379,16 @@ TEST_F(VaultTest, FaultsAreAnsweredAsUnavailable) {
 }
 
 TEST_F(VaultTest, SignsWithItsIdentity) {
-  auto made = contents();
-  const auto scalar = p256_generate().value();
-  made.identity_scalar = SecretBytes(scalar.view());
-  ASSERT_TRUE(FileKeyVault::create(dir_, made));
+  auto maker = VaultMaker::begin(dir_);
+  ASSERT_TRUE(maker);
+  const P256Point identity = maker->public_key();
+  const Digest request = sha256(bytes_of("a certificate request"));
+  EXPECT_TRUE(p256_verify_digest(identity, request, maker->sign_digest(request).value()));
+  EXPECT_EQ(open().error().code, Errc::Busy);
+  ASSERT_TRUE(maker->complete(contents()));
+  EXPECT_EQ(maker->sign_digest(request).error().code, Errc::Unavailable);
   const auto vault = open().value();
-  EXPECT_EQ(vault->identity_public_key(), p256_public_key(scalar.view()).value());
+  EXPECT_EQ(vault->identity_public_key(), identity);
   const auto message = bytes_of("nightdrop-checkpoint");
   EXPECT_TRUE(p256_verify(vault->identity_public_key(), message, vault->sign(message).value()));
   const Digest digest = sha256(message);
@@ -388,7 +400,7 @@ TEST_F(VaultTest, SignsWithItsIdentity) {
 TEST_F(VaultTest, DevelopmentKeysAreMarked) {
   auto made = contents();
   made.development = true;
-  ASSERT_TRUE(FileKeyVault::create(dir_, made));
+  ASSERT_TRUE(make_vault(dir_, made));
 #ifdef NIGHTDROP_RELEASE_KEYS
   EXPECT_EQ(open().error().code, Errc::DevelopmentKey);
 #else

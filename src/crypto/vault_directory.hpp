@@ -1,7 +1,6 @@
-// One small file of the vault, sealed under the root key and replaced as a whole. A power cut at any moment leaves the
-// old contents or the new ones; which file it is and its format version are in the AAD, so that files can neither be
-// swapped nor read as another version. The old contents are overwritten before they are let go: best effort, for a
-// file system that copies on write, or flash below it, may keep them; they stay sealed even then.
+// The vault's directory: small files that are replaced as a whole. A power cut at any moment leaves the old contents or
+// the new ones. The old contents are overwritten before they are let go, and so is a file that is destroyed: best
+// effort, for a file system that copies on write, or flash below it, may keep them; they stay sealed even then.
 #pragma once
 
 #include <filesystem>
@@ -18,6 +17,8 @@ class VaultDirectory {
  public:
   // Makes it with mode 0700 where it is missing. Errors: Io.
   [[nodiscard]] static Result<void> make(const std::filesystem::path& path);
+  // Errors: NotFound, Io.
+  [[nodiscard]] static Result<VaultDirectory> open(const std::filesystem::path& path);
   // Errors: NotFound, Busy (somebody holds the lock), Io.
   [[nodiscard]] static Result<VaultDirectory> open_locked(const std::filesystem::path& path);
   VaultDirectory(VaultDirectory&& other) noexcept;
@@ -34,19 +35,13 @@ class VaultDirectory {
   [[nodiscard]] Result<void> replace(const char* name, std::span<const std::uint8_t> bytes, unsigned mode) const;
   // Removes what a power cut left of a replacement.
   void remove_leftovers() const;
+  // Overwrites a file and removes it, its leftovers too; one that is not there is gone already.
+  // Ensures: durable when Ok. Errors: Io (what could be done was done).
+  [[nodiscard]] Result<void> destroy(const char* name) const;
 
  private:
   explicit VaultDirectory(int descriptor) : descriptor_(descriptor) {}
   int descriptor_;
 };
-
-// Seals `plaintext` under the root key as file `role`. Durable when Ok. Errors: as replace(), CryptoFailed.
-[[nodiscard]] Result<void> write_sealed(const VaultDirectory& directory, const char* role,
-                                        std::span<const std::uint8_t> root_key,
-                                        std::span<const std::uint8_t> plaintext);
-// What write_sealed() sealed as that role. Errors: NotFound, Io, WrongKey (changed, of another role, or of another root
-// key).
-[[nodiscard]] Result<SecretBytes> read_sealed(const VaultDirectory& directory, const char* role,
-                                              std::span<const std::uint8_t> root_key);
 
 }  // namespace nightdrop

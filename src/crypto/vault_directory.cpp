@@ -1,7 +1,6 @@
-#include "crypto/sealed_file.hpp"
+#include "crypto/vault_directory.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -13,14 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nightdrop/encoding.hpp"
-#include "crypto/primitives.hpp"
-
 namespace nightdrop {
 namespace {
 
 constexpr std::size_t size_max = 64 * 1024;
-constexpr std::string_view magic = "NDV1";
 constexpr std::string_view temporary_suffix = ".new";
 
 class Descriptor {
@@ -63,10 +58,6 @@ void overwrite(int descriptor) {
   if (write_all(descriptor, zeros)) ::fdatasync(descriptor);
 }
 
-std::string aad_of(const char* role) {
-  return std::string("nightdrop-vault/1\n") + role;
-}
-
 }  // namespace
 
 Result<void> VaultDirectory::make(const std::filesystem::path& path) {
@@ -80,10 +71,16 @@ Result<void> VaultDirectory::make(const std::filesystem::path& path) {
   return {};
 }
 
-Result<VaultDirectory> VaultDirectory::open_locked(const std::filesystem::path& path) {
+Result<VaultDirectory> VaultDirectory::open(const std::filesystem::path& path) {
   VaultDirectory directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.descriptor_ < 0) return io_failure("the vault's directory cannot be opened");
-  if (::flock(directory.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+  return directory;
+}
+
+Result<VaultDirectory> VaultDirectory::open_locked(const std::filesystem::path& path) {
+  auto directory = open(path);
+  ND_TRY(directory);
+  if (::flock(directory->descriptor_, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return failure(Errc::Busy, "the vault is in use", errno);
     return io_failure("the vault cannot be locked");
   }
@@ -106,7 +103,7 @@ Result<SecretBytes> VaultDirectory::read(const char* name, bool private_only) co
   struct stat facts{};
   if (::fstat(file.get(), &facts) != 0) return io_failure("a file of the vault cannot be looked at");
   if (private_only && (facts.st_mode & 077U) != 0) {
-    return failure(Errc::InvalidArgument, "root.key can be read by others than its owner");
+    return failure(Errc::InvalidArgument, "the file of the root key can be read by others than its owner");
   }
   const auto size = static_cast<std::size_t>(facts.st_size);
   if (size > size_max) return failure(Errc::Corrupt, "a file of the vault is too long");
@@ -157,29 +154,22 @@ void VaultDirectory::remove_leftovers() const {
   ::closedir(listing);
 }
 
-Result<void> write_sealed(const VaultDirectory& directory, const char* role, std::span<const std::uint8_t> root_key,
-                          std::span<const std::uint8_t> plaintext) {
-  std::array<std::uint8_t, gcm_nonce_size> nonce{};
-  ND_TRY(random_bytes(nonce));
-  const auto sealed = aes_gcm_seal(root_key, nonce, bytes_of(aad_of(role)), plaintext);
-  ND_TRY(sealed);
-  std::vector<std::uint8_t> file(magic.begin(), magic.end());
-  file.insert(file.end(), nonce.begin(), nonce.end());
-  file.insert(file.end(), sealed->begin(), sealed->end());
-  return directory.replace(role, file, 0600);
-}
-
-Result<SecretBytes> read_sealed(const VaultDirectory& directory, const char* role,
-                                std::span<const std::uint8_t> root_key) {
-  const auto file = directory.read(role);
-  ND_TRY(file);
-  const auto bytes = file->view();
-  if (bytes.size() < magic.size() + gcm_nonce_size + gcm_tag_size ||
-      !std::ranges::equal(bytes.first(magic.size()), bytes_of(magic))) {
-    return failure(Errc::WrongKey, "a file of the vault was changed");
+Result<void> VaultDirectory::destroy(const char* name) const {
+  bool done = true;
+  for (const std::string& each : {std::string(name), std::string(name).append(temporary_suffix)}) {
+    const Descriptor file(::openat(descriptor_, each.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!file.valid() && errno == ENOENT) continue;
+    struct stat facts{};
+    if (file.valid() && ::fstat(file.get(), &facts) == 0 && S_ISREG(facts.st_mode)) {
+      const auto size = std::min<std::size_t>(static_cast<std::size_t>(facts.st_size), size_max);
+      const std::vector<std::uint8_t> zeros(size);
+      done = write_all(file.get(), zeros) && ::fdatasync(file.get()) == 0 && done;
+    }
+    done = ::unlinkat(descriptor_, each.c_str(), 0) == 0 && done;
   }
-  const auto nonce = bytes.subspan(magic.size(), gcm_nonce_size);
-  return aes_gcm_open(root_key, nonce, bytes_of(aad_of(role)), bytes.subspan(magic.size() + gcm_nonce_size));
+  done = ::fsync(descriptor_) == 0 && done;
+  if (!done) return io_failure("a file of the vault cannot be destroyed");
+  return {};
 }
 
 }  // namespace nightdrop
