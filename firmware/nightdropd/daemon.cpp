@@ -17,6 +17,7 @@
 #include "crypto/sealed_key_vault.hpp"
 #include "firmware/nightdropd/hardware.hpp"
 #include "firmware/nightdropd/policy_keeper.hpp"
+#include "firmware/nightdropd/root_settings.hpp"
 #include "hal/linux/file_certificate.hpp"
 #include "hal/linux/system_clock.hpp"
 #include "pos/server.hpp"
@@ -150,7 +151,8 @@ class Daemon {
  private:
   std::expected<void, StartFailure> open_vault() {
     auto vault = SealedKeyVault::open(config_.vault_dir,
-                                    [this](std::function<void()> work) { asio::post(loop_, std::move(work)); });
+                                    [this](std::function<void()> work) { asio::post(loop_, std::move(work)); },
+                                      root_settings(config_.vault));
     if (!vault)
       return std::unexpected(failed(exit_code_of(vault.error()), "the key vault cannot be opened", vault.error()));
     vault_ = std::move(*vault);

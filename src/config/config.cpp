@@ -144,6 +144,36 @@ void read_acquirer(Fields& fields, const Paths& paths, AcquirerConfig& into) {
   members.boolean("batch", into.batch);
 }
 
+void read_token(Fields& backend, const Paths& paths, VaultConfig& into) {
+  Fields members(backend.take("pkcs11"), backend.name("pkcs11"), backend.problem());
+  for (const char* key : {"module", "token_label"}) members.require(key);
+  paths.read(members, "module", into.module);
+  members.text("token_label", into.token_label, 32);  // CKA_LABEL of a token: CK_TOKEN_INFO
+  paths.read(members, "pin_file", into.pin_file);
+  members.text("pin_credential", into.pin_credential);
+  if (into.pin_file.empty() == into.pin_credential.empty()) {
+    members.refuse("pin_file", "must be there, or pin_credential, and not both");
+  }
+}
+
+// "files", or an object with one member: what the named backend needs.
+void read_vault_backend(Fields& fields, const Paths& paths, VaultConfig& into) {
+  const JsonView value = fields.take("vault_backend");
+  if (!value.exists() || value.string() == "files") return;
+  Fields members(value, "vault_backend", fields.problem());
+  const bool files = members.has("files");
+  if (files == members.has("pkcs11")) {
+    fields.refuse("vault_backend", "must be \"files\", {\"files\": …} or {\"pkcs11\": …}");
+  } else if (files) {
+    Fields of_files(members.take("files"), "vault_backend.files", fields.problem());
+    of_files.require("root_credential");
+    of_files.text("root_credential", into.root_credential);
+  } else {
+    into.backend = VaultBackend::Pkcs11;
+    read_token(members, paths, into);
+  }
+}
+
 void read_links(Fields& fields, std::array<std::string, route_count>& into) {
   Fields members(fields.take("links"), "links", fields.problem());
   for (const auto& [route, name] : words<Route>) {
@@ -182,6 +212,7 @@ Config read_config(JsonView document, const std::string& file, Problem& problem)
   read_identity(fields, config);
   for (const char* key : {"vault_dir", "queue_dir", "policy_file", "policy_signer"}) fields.require(key);
   paths.read(fields, "vault_dir", config.vault_dir);
+  read_vault_backend(fields, paths, config.vault);
   paths.read(fields, "queue_dir", config.queue_dir);
   paths.read(fields, "policy_file", config.policy_file);
   paths.read(fields, "policy_signer", config.policy_signer_file);

@@ -22,6 +22,7 @@ struct ConfigError {
 
 enum class HalKind : std::uint8_t { Sim, Linux };
 enum class TlsMin : std::uint8_t { Tls12, Tls13 };
+enum class VaultBackend : std::uint8_t { Files, Pkcs11 };
 enum class LogLevel : std::uint8_t { Trace, Debug, Info, Warn, Error, Off };
 enum class SimLinkState : std::uint8_t { Up, Down, Blackhole, Captive };
 
@@ -56,6 +57,16 @@ struct AcquirerConfig {
   bool batch{true};
 };
 
+// What the vault's keys stand on. The default: root.key in the vault's folder, or the credential nightdrop-root-key.
+struct VaultConfig {
+  VaultBackend backend{VaultBackend::Files};
+  std::string root_credential;  // Files: a systemd credential's name; empty: the default
+  std::string module;           // Pkcs11, as the rest: the module's path
+  std::string token_label;
+  std::string pin_file;         // one of these two
+  std::string pin_credential;
+};
+
 struct Config {
   HalKind hal{HalKind::Linux};
   std::string serial_number;
@@ -64,6 +75,7 @@ struct Config {
   std::string terminal_id;  // the serial number where not given
   int utc_offset_minutes{0};
   std::string vault_dir;
+  VaultConfig vault;
   std::string queue_dir;
   std::string policy_file;
   std::string policy_signer_file;

@@ -5,6 +5,7 @@
 
 #include "crypto/file_root.hpp"
 #include "crypto/primitives.hpp"
+#include "crypto/token_root.hpp"
 #include "nightdrop/encoding.hpp"
 
 namespace nightdrop {
@@ -20,17 +21,17 @@ std::string aad_of(const char* role) {
 
 Result<std::unique_ptr<RootOfTrust>> make_root(const VaultDirectory& directory, const RootSettings& settings) {
   if (settings.kind == RootSettings::Kind::Files) return FileRoot::make(directory, settings);
-  return failure(Errc::Unsupported, "this build has no PKCS#11 vault");
+  return TokenRoot::make(directory, settings);
 }
 
 Result<std::unique_ptr<RootOfTrust>> open_root(const VaultDirectory& directory, const RootSettings& settings) {
   if (settings.kind == RootSettings::Kind::Files) return FileRoot::open(directory, settings);
-  return failure(Errc::Unsupported, "this build has no PKCS#11 vault");
+  return TokenRoot::open(directory, settings);
 }
 
 Result<void> destroy_root(const VaultDirectory& directory, const RootSettings& settings) {
   if (settings.kind == RootSettings::Kind::Files) return FileRoot::destroy(directory);
-  return failure(Errc::Unsupported, "this build has no PKCS#11 vault");
+  return TokenRoot::destroy(directory, settings);
 }
 
 Result<SecretBytes> read_credential(const std::string& name) {

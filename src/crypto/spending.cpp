@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "crypto/tr31.hpp"
-#include "nightdrop/encoding.hpp"
 
 namespace nightdrop {
 namespace {
@@ -126,26 +125,16 @@ Result<dukpt::DukptDevice> device_of_block(const Spending& spending, std::string
   ND_TRY(kind);
   const auto update_key = spending.device.update_key(*kind);
   ND_TRY(update_key);
-  const auto parsed = tr31::parse_header(tr31_block);
-  ND_TRY(parsed);
-  if (parsed->header.version != 'D') return failure(Errc::InvalidArgument, "the key block is not of version D");
-  const auto block = tr31::unwrap(update_key->view(), tr31_block);
+  const auto block = tr31::unwrap(update_key->view(), tr31_block, {tr31::usage::initial_key});
   ND_TRY(block);
-  const tr31::Header& header = block->header;
-  if (header.usage != "B1") return failure(Errc::InvalidArgument, "the key block's usage is not B1, initial key");
-  if (header.algorithm != 'A') return failure(Errc::InvalidArgument, "the key block's algorithm is not A, AES");
-  if (header.mode_of_use != 'X') return failure(Errc::InvalidArgument, "the key block's mode of use is not X");
+  if (block->header.version != 'D' || block->header.algorithm != 'A') {
+    return failure(Errc::InvalidArgument, "the key block does not hold an AES key under an AES key");
+  }
   if (block->key.size() > spending.device.key_size()) {
     return failure(Errc::InvalidArgument, "the new initial key is stronger than the key it came under");
   }
-  const auto text = header.block("IK");
-  dukpt::InitialKeyId id{};
-  if (!text || text->size() != 2 * id_size) {
-    return failure(Errc::InvalidArgument, "the key block's IK is not an initial key ID of 16 hex digits");
-  }
-  const auto bytes = from_hex(*text);
-  if (!bytes) return failure(Errc::InvalidArgument, "the key block's IK is not an initial key ID of 16 hex digits");
-  std::ranges::copy(*bytes, id.begin());
+  if (!block->known.initial_key_id) return failure(Errc::InvalidArgument, "the key block has no initial key ID (IK)");
+  const dukpt::InitialKeyId id = *block->known.initial_key_id;
   if (id == dukpt::InitialKeyId{}) return failure(Errc::InvalidArgument, "the key block's IK is zero");
   if (id == spending.device.initial_key_id() ||
       std::ranges::find(spending.earlier_ids, id) != spending.earlier_ids.end()) {

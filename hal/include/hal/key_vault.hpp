@@ -82,8 +82,8 @@ class KeyVault {
   // Takes a new initial key from a TR-31 block: usage B1, optional block IK, under the present one's update key. What was
   // sealed before stays as it is; what is sealed after is under the new key, from its counter value 1.
   // Requires: resume(). Ensures: durable in one write before anything is sealed under it; the old registers are wiped.
-  // Errors: Malformed, WrongKey (the block), InvalidArgument (what it is for, its IKID, a key stronger than the one it
-  // came under), Conflict (an IKID this vault has or had), CounterExhausted, Unavailable, CryptoFailed; the old key goes on.
+  // Errors: Malformed, WrongKey, Unsupported (the block), InvalidArgument (no AES key, no IKID, a key stronger than the
+  // one it came under), Conflict (an IKID this vault has or had), CounterExhausted, Unavailable, CryptoFailed; the old key goes on.
   // Standard: ANSI X9.143-2022; ANSI X9.24-3-2017, 6.5 (counter FFFFFFFF, usage 0002).
   [[nodiscard]] virtual Result<void> rekey(std::string_view tr31_block) = 0;
 

@@ -30,10 +30,15 @@ class MemoryVault final : public KeyVault {
                              std::span<const std::uint8_t>) override {
     return failure(Errc::Unsupported, "");
   }
-  std::uint32_t counter() const override { return 0; }
+  hal::VaultMarks marks() const override { return {}; }
   bool exhausted() const override { return false; }
-  Result<void> resume_after(std::uint32_t, bool) override { return {}; }
-  void erase_spent_keys() override {}
+  Result<void> resume(const hal::QueueMarks&, hal::Older) override { return {}; }
+  void erase_spent_keys(std::uint64_t) override {}
+  Result<hal::PossessionProof> prove(std::span<const std::uint8_t>) override { return failure(Errc::Unsupported, ""); }
+  Result<void> rekey(std::string_view) override { return failure(Errc::Unsupported, ""); }
+  Result<void> erase_card_keys() override { return {}; }
+  Result<void> erase() override { return {}; }
+  hal::VaultState state() const override { return hal::VaultState::Ready; }
   Result<std::string> fingerprint(std::span<const std::uint8_t>) override { return failure(Errc::Unsupported, ""); }
   Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override {
     return failure(Errc::Unsupported, "");
