@@ -26,11 +26,24 @@ struct FreeStack {
 };
 using StackPtr = std::unique_ptr<STACK_OF(X509), FreeStack>;
 
-bool names_purpose(const X509* certificate, Purpose purpose) {
-  const char* const text = purpose == Purpose::Server   ? "1.3.6.1.5.5.7.3.1"
-                           : purpose == Purpose::Client ? "1.3.6.1.5.5.7.3.2"
-                                                        : station_purpose_oid;
-  const ObjectPtr wanted(OBJ_txt2obj(text, 1));
+// The identifier of a purpose among extended key usages; null for an authority that has none.
+const char* oid_of(Purpose purpose) {
+  switch (purpose) {
+    case Purpose::Server: return "1.3.6.1.5.5.7.3.1";
+    case Purpose::Client:
+    case Purpose::ClientAuthority: return "1.3.6.1.5.5.7.3.2";
+    case Purpose::Station: return station_purpose_oid;
+    case Purpose::Authority: break;
+  }
+  return nullptr;
+}
+
+bool has_usages(const X509* certificate) {
+  return X509_get_ext_by_NID(certificate, NID_ext_key_usage, -1) >= 0;
+}
+
+bool names(const X509* certificate, const char* oid) {
+  const ObjectPtr wanted(OBJ_txt2obj(oid, 1));
   const UsagesPtr usages(
       static_cast<EXTENDED_KEY_USAGE*>(X509_get_ext_d2i(certificate, NID_ext_key_usage, nullptr, nullptr)));
   for (int i = 0; wanted && i < sk_ASN1_OBJECT_num(usages.get()); ++i) {
@@ -40,11 +53,19 @@ bool names_purpose(const X509* certificate, Purpose purpose) {
 }
 
 bool is_for(X509* certificate, Purpose purpose) {
+  const bool wants_authority = purpose == Purpose::Authority || purpose == Purpose::ClientAuthority;
   const std::uint32_t usage = X509_get_key_usage(certificate);
-  const bool authority = X509_check_ca(certificate) == 1;
-  if (purpose == Purpose::Authority) return authority && usage != UINT32_MAX && (usage & KU_KEY_CERT_SIGN) != 0;
-  return !authority && usage != UINT32_MAX && (usage & KU_DIGITAL_SIGNATURE) != 0 &&
-         names_purpose(certificate, purpose);
+  const std::uint32_t needed = wants_authority ? KU_KEY_CERT_SIGN : KU_DIGITAL_SIGNATURE;
+  if ((X509_check_ca(certificate) == 1) != wants_authority) return false;
+  if (usage == UINT32_MAX || (usage & needed) == 0) return false;
+  const char* const oid = oid_of(purpose);
+  return oid == nullptr ? !has_usages(certificate) : names(certificate, oid);
+}
+
+// Whether an authority on the way may lead to such a leaf. OpenSSL knows this rule for its own purposes alone.
+bool may_lead_to(const X509* authority, Purpose purpose) {
+  const char* const oid = oid_of(purpose);
+  return oid == nullptr || !has_usages(authority) || names(authority, oid);
 }
 
 bool is_about_time(int code) {
@@ -121,12 +142,17 @@ Result<void> verify_chain(const std::vector<Certificate>& chain, const Certifica
   for (const Certificate& each : chain) {
     auto certificate = decode(each.der);
     if (!certificate) return std::unexpected(certificate.error());
-    if (!decoded.empty()) sk_X509_push(between.get(), certificate->get());
+    if (!decoded.empty()) {
+      if (!may_lead_to(certificate->get(), purpose)) {
+        return openssl_failure(Errc::WrongKey, "an authority of the chain is not for this purpose");
+      }
+      sk_X509_push(between.get(), certificate->get());
+    }
     decoded.push_back(*std::move(certificate));
   }
   const auto trusted = decode(anchor.der);
   if (!trusted) return std::unexpected(trusted.error());
-  if (!is_for(decoded.front().get(), purpose)) {
+  if (!is_for(decoded.front().get(), purpose) || !may_lead_to(trusted->get(), purpose)) {
     return openssl_failure(Errc::WrongKey, "the certificate is not for this purpose");
   }
   const StorePtr store(X509_STORE_new());

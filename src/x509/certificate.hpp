@@ -38,8 +38,10 @@ struct Certificate {
 };
 
 // What a certificate is for, by its extended key usage: serverAuth, clientAuth, or this project's own for a station
-// (below). An Authority issues certificates and revocation lists and has no extended key usage.
-enum class Purpose : std::uint8_t { Server, Client, Station, Authority };
+// (below). An Authority issues certificates and revocation lists and has no extended key usage; a ClientAuthority is a
+// sub-authority with clientAuth, which reaches nobody but clients: an acquirer that renews readers' certificates must
+// not be able to make itself a station.
+enum class Purpose : std::uint8_t { Server, Client, Station, Authority, ClientAuthority };
 // The extended key usage of a station's certificate: an identifier under the arc for UUIDs, which needs no registration
 // (ITU-T X.667). A reader lets nobody without it provision or erase it.
 inline constexpr const char* station_purpose_oid = "2.25.153835646138463798637558907082903157664";
@@ -51,9 +53,9 @@ inline constexpr const char* station_purpose_oid = "2.25.15383564613846379863755
 [[nodiscard]] Result<Certificate> parse_certificate_pem(std::string_view pem);
 [[nodiscard]] Result<std::vector<Certificate>> parse_chain_pem(std::string_view pem);
 
-// Whether `chain` (leaf first) leads to `anchor`, is valid at `now` and is for `purpose`.
-// Errors: WrongKey (a signature, the chain, the purpose), Unavailable (not yet or no longer valid at `now`).
-// Standard: RFC 5280, 6.
+// Whether `chain` (leaf first) leads to `anchor`, is valid at `now` and is for `purpose`; an authority on the way that
+// has an extended key usage must name the purpose too. Errors: WrongKey (a signature, the chain, the purpose),
+// Unavailable (not yet or no longer valid at `now`). Standard: RFC 5280, 6.
 [[nodiscard]] Result<void> verify_chain(const std::vector<Certificate>& chain, const Certificate& anchor, UtcMs now,
                                         Purpose purpose);
 
@@ -81,7 +83,7 @@ struct IssueOptions {
 // Errors of both: InvalidArgument (a field of the options; an authority that is none or not the signer's), the
 // signer's. Standard: RFC 5280, 4.
 [[nodiscard]] Result<Certificate> make_authority(const Signer& signer, const IssueOptions& options);
-// A certificate by an authority; with Purpose::Authority a sub-authority (path length 0).
+// A certificate by an authority; with Purpose::Authority or ClientAuthority a sub-authority (path length 0).
 [[nodiscard]] Result<Certificate> issue(const Signer& authority, const Certificate& authority_certificate,
                                         const PublicKey& subject, const IssueOptions& options);
 

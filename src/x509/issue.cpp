@@ -27,6 +27,7 @@ struct Profile {
 Profile profile_of(const IssueOptions& options, std::string alternative_names) {
   switch (options.purpose) {
     case Purpose::Authority: return {"critical,CA:TRUE,pathlen:0", authority_usage, "", ""};
+    case Purpose::ClientAuthority: return {"critical,CA:TRUE,pathlen:0", authority_usage, "clientAuth", ""};
     case Purpose::Server:
       return {"critical,CA:FALSE", "critical,digitalSignature", "serverAuth", std::move(alternative_names)};
     case Purpose::Station: return {"critical,CA:FALSE", "critical,digitalSignature", station_purpose_oid, ""};

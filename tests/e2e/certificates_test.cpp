@@ -68,6 +68,21 @@ TEST_F(OpensslCommand, VerifiesAChainThroughASubAuthority) {
   EXPECT_NE(openssl(verify + " -purpose sslserver reader.pem").find("exit 2"), std::string::npos);
 }
 
+TEST_F(OpensslCommand, AClientAuthorityLeadsToNoServer) {
+  const MemoryKey sub_key = *MemoryKey::generate();
+  const auto sub =
+      issue(ca_key_.signer(), ca_, sub_key.public_key(), options("Renewal", Purpose::ClientAuthority, "2"));
+  const auto reader = issue(sub_key.signer(), *sub, key_.public_key(), options("ND000001", Purpose::Client, "3"));
+  const auto server = issue(sub_key.signer(), *sub, key_.public_key(), options("acquirer", Purpose::Server, "4"));
+  ASSERT_TRUE(sub && reader && server);
+  write("sub.pem", sub->pem());
+  write("reader.pem", reader->pem());
+  write("server.pem", server->pem());
+  const std::string verify = std::string("verify -x509_strict -CAfile ca.pem -untrusted sub.pem") + at;
+  EXPECT_EQ(openssl(verify + " -purpose sslclient reader.pem"), "reader.pem: OK\nexit 0");
+  EXPECT_NE(openssl(verify + " -purpose sslserver server.pem").find("exit 2"), std::string::npos);
+}
+
 TEST_F(OpensslCommand, ReadsTheExtensions) {
   IssueOptions server = options("acquirer.example", Purpose::Server, "0a1b2c");
   server.hosts = {"acquirer.example", "127.0.0.1", "::1"};

@@ -57,7 +57,7 @@ class Certificates : public ::testing::Test {
                                           .serial_number = "7e",
                                           .not_before = utc_now() - day,
                                           .not_after = utc_now() + days * day,
-                                          .purpose = x509::Purpose::Authority,
+                                          .purpose = x509::Purpose::ClientAuthority,
                                           .hosts = {}});
     ASSERT_TRUE(certificate) << certificate.error().text;
     write_file(folder_.path() + "/renewal.pem", certificate->pem());

@@ -50,7 +50,7 @@ class CertificateRunsOut : public testing::Test {
   void allow_renewal(const x509::MemoryKey& above_key, const x509::Certificate& above) const {
     const auto key = *x509::MemoryKey::generate();
     const auto sub = x509::issue(above_key.signer(), above, key.public_key(),
-                                 options("Renewal", "7e", 3000, x509::Purpose::Authority));
+                                 options("Renewal", "7e", 3000, x509::Purpose::ClientAuthority));
     ASSERT_TRUE(sub) << sub.error().text;
     write("acquirer/renewal.pem", sub->pem());
     const auto pem = key.to_pem();

@@ -29,7 +29,8 @@ TEST_F(Chain, TellsWhatWasAskedFor) {
 }
 
 TEST_F(Chain, EachPurposeIsGoodForItselfAlone) {
-  const std::vector<Purpose> all{Purpose::Server, Purpose::Client, Purpose::Station, Purpose::Authority};
+  const std::vector<Purpose> all{Purpose::Server, Purpose::Client, Purpose::Station, Purpose::Authority,
+                                 Purpose::ClientAuthority};
   for (const Purpose made : all) {
     const Certificate certificate = leaf(made);
     for (const Purpose asked : all) {
@@ -96,6 +97,20 @@ TEST_F(Chain, ASubAuthorityHasNoSubAuthorities) {
   const auto verified = verify_chain({*reader, *deeper, *sub}, ca.certificate, now, Purpose::Client);
   ASSERT_FALSE(verified);
   EXPECT_EQ(verified.error().code, Errc::WrongKey);
+}
+
+TEST_F(Chain, AClientAuthorityLeadsToClientsAlone) {
+  const MemoryKey sub_key = new_key();
+  const auto sub = ca.issue_for(sub_key, options("Renewal", Purpose::ClientAuthority, "2"));
+  ASSERT_TRUE(sub);
+  for (const Purpose purpose : {Purpose::Client, Purpose::Server, Purpose::Station}) {
+    const auto made = issue(sub_key.signer(), *sub, key.public_key(), options("ND000001", purpose, "3"));
+    ASSERT_TRUE(made);
+    const auto verified = verify_chain({*made, *sub}, ca.certificate, now, purpose);
+    EXPECT_EQ(verified.has_value(), purpose == Purpose::Client) << static_cast<int>(purpose);
+    EXPECT_EQ(verify_chain({*made}, *sub, now, purpose).has_value(), purpose == Purpose::Client)
+        << "as the anchor, " << static_cast<int>(purpose);
+  }
 }
 
 TEST_F(Chain, ALeafIssuesNothing) {
