@@ -1,5 +1,5 @@
 // The manufacturing line's commands on the command line: device, batch, verify, list, label, report, revoke,
-// erase-order, rekey. Each opens the station's folder for itself; only one process may have it.
+// erase-order, rekey, renewal-authority. Each opens the station's folder for itself; only one process may have it.
 #include <CLI/CLI.hpp>
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include "keys/line/batch.hpp"
 #include "keys/line/inventory.hpp"
 #include "keys/line/provision_unit.hpp"
+#include "keys/line/renewal_authority.hpp"
 
 namespace nightdrop::keys {
 namespace {
@@ -25,6 +26,7 @@ struct LineArguments {
   std::uint32_t first_derivation{1}, last_derivation{0x7FFFFFFF};
   std::string state, out, reason, present, certificate;
   int days{7};
+  int authority_days{renewal_authority_days};
 
   provisioning::Timeouts timeouts() const {
     provisioning::Timeouts made;
@@ -221,6 +223,20 @@ void add_field_orders(CLI::App& app, Command& chosen, const std::shared_ptr<Line
   rekey->add_option("--out", given->out, "The TR-31 block")->required()->type_name("FILE");
 }
 
+void add_renewal(CLI::App& app, Command& chosen, const std::shared_ptr<LineArguments>& given) {
+  CLI::App* renewal = add(app, chosen, given, "renewal-authority",
+                          "Makes the authority by which an acquirer renews readers' certificates: renewal.pem,\n"
+                          "renewal.key and manufacturing_ca.pem. It can certify neither stations nor servers.",
+                          [](Station& station, const LineArguments& with) {
+                            return make_renewal_authority(station, with.recipe.acquirer_dir, with.authority_days);
+                          });
+  renewal->add_option("--acquirer-dir", given->recipe.acquirer_dir, "The acquirer's folder")
+      ->required()
+      ->type_name("DIR");
+  renewal->add_option("--days", given->authority_days, "How long it is good, 3650 if not given; the CA's end at most")
+      ->check(CLI::Range(30, 36'500));
+}
+
 }  // namespace
 
 void add_line_commands(CLI::App& app, Command& chosen) {
@@ -228,6 +244,7 @@ void add_line_commands(CLI::App& app, Command& chosen) {
   add_making(app, chosen, given);
   add_telling(app, chosen, given);
   add_field_orders(app, chosen, given);
+  add_renewal(app, chosen, given);
 }
 
 }  // namespace nightdrop::keys
