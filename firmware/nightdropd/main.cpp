@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "firmware/nightdropd/daemon.hpp"
+#include "firmware/nightdropd/factory.hpp"
 
 namespace {
 
@@ -39,6 +40,55 @@ void set_up_log(nightdrop::LogLevel level) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+// The options of a reader that is not provisioned yet.
+void add_factory_options(CLI::App& app, nightdrop::firmware::FactoryOptions& options, bool& wanted) {
+  auto* factory = app.add_flag("--factory", wanted, "Wait for a provisioning station instead of taking payments");
+  app.add_option("--home", options.home, "With --factory: the folder that becomes the reader")
+      ->type_name("DIR")
+      ->needs(factory);
+  app.add_option("--serial", options.serial_number, "With --factory: the reader's serial number")
+      ->type_name("SERIAL")
+      ->needs(factory);
+  app.add_option("--listen", options.listen,
+                 "With --factory: unix:PATH, serial:/dev/ttyACM0 or tcp:127.0.0.1:PORT, where the station connects")
+      ->type_name("ADDRESS")
+      ->needs(factory);
+  app.add_option("--authority", options.authority_file,
+                 "With --factory: the manufacturing CA's certificate, which stations must lead to")
+      ->type_name("FILE")
+      ->needs(factory);
+  app.add_flag("--once", options.once, "With --factory: end when the reader is provisioned")->needs(factory);
+  auto& vault = options.vault;
+  auto* module = app.add_option("--pkcs11-module", vault.module, "With --factory: the vault's root in a token of this module")
+      ->type_name("FILE")
+      ->needs(factory);
+  auto* token = app.add_option("--pkcs11-token", vault.token_label, "The token's label")->type_name("LABEL")->needs(module);
+  auto* pin = app.add_option("--pkcs11-pin-file", vault.pin_file, "A file with the token's PIN")->type_name("FILE");
+  module->needs(token)->needs(pin->needs(module));
+  app.add_option("--root-credential", vault.root_credential,
+                 "With --factory: the systemd credential that holds the vault's root key")
+      ->type_name("NAME")
+      ->needs(factory)
+      ->excludes(module);
+}
+
+int report(const std::expected<void, nightdrop::firmware::StartFailure>& done) {
+  if (done) return 0;
+  std::fprintf(stderr, "nightdropd: %s\n", done.error().message.c_str());
+  return done.error().exit_code;
+}
+
+// What the two ways to start need beside each other's options; empty: nothing is missing.
+std::string missing_option(bool factory, const std::string& config_file,
+                           const nightdrop::firmware::FactoryOptions& options) {
+  if (!factory) return config_file.empty() ? "--config is required" : "";
+  if (!config_file.empty()) return "--config does not go with --factory";
+  if (options.home.empty()) return "--factory needs --home";
+  if (options.serial_number.empty()) return "--factory needs --serial";
+  if (options.listen.empty()) return "--factory needs --listen";
+  return options.authority_file.empty() ? "--factory needs --authority" : "";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -49,8 +99,11 @@ int main(int argc, char** argv) {
       "systemd (NOTIFY_SOCKET). Logs go to standard error. SIGTERM ends it in order."};
   std::string config_file;
   bool check = false;
-  app.add_option("--config", config_file, "The reader's configuration (nightdrop.json)")->required()->type_name("FILE");
+  app.add_option("--config", config_file, "The reader's configuration (nightdrop.json)")->type_name("FILE");
   app.add_flag("--check", check, "Open configuration, vault, queue and policy, say whether they can be used, and end");
+  nightdrop::firmware::FactoryOptions factory_options;
+  bool in_factory = false;
+  add_factory_options(app, factory_options, in_factory);
   app.set_version_flag("--version", "nightdropd 0.1.0 (POS protocol 1)");
   app.footer(
       "Exit codes: 0 ended in order; 64 usage; 65 data that can't be used (wrong key, newer schema); 74 the system "
@@ -63,6 +116,16 @@ int main(int argc, char** argv) {
     return code == 0 ? 0 : 64;
   }
 
+  if (const std::string missing = missing_option(in_factory, config_file, factory_options); !missing.empty()) {
+    std::fprintf(stderr, "nightdropd: %s\nRun with --help for more information.\n", missing.c_str());
+    return 64;
+  }
+  if (in_factory) {
+    set_up_log(nightdrop::LogLevel::Info);
+    harden_process();
+    if (!factory_options.vault.module.empty()) factory_options.vault.backend = nightdrop::VaultBackend::Pkcs11;
+    return report(nightdrop::firmware::run_factory(factory_options));
+  }
   const auto config = nightdrop::load_config(config_file);
   if (!config) {
     std::fprintf(stderr, "nightdropd: %s\n", config.error().message.c_str());

@@ -46,6 +46,29 @@ void overwrite(const fs::path& file) {
   (void)::fsync(open.get());
 }
 
+// Whether there was anything.
+Result<bool> remove_tree(const fs::path& path) {
+  struct stat facts{};
+  if (::lstat(path.c_str(), &facts) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return io_failure("a file of the reader's home cannot be looked at");
+  }
+  if (!S_ISDIR(facts.st_mode)) {
+    if (facts.st_size != 0) overwrite(path);
+    if (::unlink(path.c_str()) != 0) return io_failure("a file of the reader's home cannot be removed");
+    return true;
+  }
+  std::error_code error;
+  std::vector<fs::path> inside;
+  for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
+    inside.push_back(at->path());
+  }
+  if (error) return failure(Errc::Io, "a folder of the reader's home cannot be read", error.value());
+  for (const fs::path& one : inside) ND_TRY(remove_tree(one));
+  if (::rmdir(path.c_str()) != 0) return io_failure("a folder of the reader's home cannot be removed");
+  return true;
+}
+
 }  // namespace
 
 Result<void> sync_folder(const fs::path& folder) {
@@ -61,17 +84,21 @@ Result<void> make_private_folder(const fs::path& folder) {
   return sync_folder(folder.has_parent_path() ? folder.parent_path() : fs::path("."));
 }
 
+Result<void> write_new(const fs::path& file, std::span<const std::uint8_t> bytes) {
+  const Descriptor open(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!open.valid()) return io_failure("a file of the reader's home cannot be made");
+  if (!write_all(open.get(), bytes) || ::fsync(open.get()) != 0) {
+    return io_failure("a file of the reader's home cannot be written");
+  }
+  return {};
+}
+
 Result<void> write_durably(const fs::path& file, std::span<const std::uint8_t> bytes) {
   const fs::path temporary = file.string() + ".part";
   (void)::unlink(temporary.c_str());
-  {
-    const Descriptor open(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!open.valid()) return io_failure("a file of the reader's home cannot be made");
-    if (!write_all(open.get(), bytes) || ::fsync(open.get()) != 0) {
-      return io_failure("a file of the reader's home cannot be written");
-    }
-  }
-  return move_durably(temporary, file);
+  ND_TRY(write_new(temporary, bytes));
+  ND_TRY(move(temporary, file));
+  return sync_folder(file.parent_path());
 }
 
 Result<std::string> read_text(const fs::path& file) {
@@ -91,33 +118,15 @@ Result<std::string> read_text(const fs::path& file) {
   return text;
 }
 
-Result<void> move_durably(const fs::path& from, const fs::path& to) {
+Result<void> move(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT) return io_failure("a file cannot be moved");
-  if (from.parent_path() != to.parent_path() && fs::is_directory(from.parent_path())) {
-    ND_TRY(sync_folder(from.parent_path()));
-  }
-  return sync_folder(to.parent_path());
+  return {};
 }
 
 Result<void> destroy(const fs::path& path) {
-  struct stat facts{};
-  if (::lstat(path.c_str(), &facts) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return {};
-    return io_failure("a file of the reader's home cannot be looked at");
-  }
-  if (S_ISDIR(facts.st_mode)) {
-    std::error_code error;
-    std::vector<fs::path> inside;
-    for (fs::directory_iterator at(path, error), end; !error && at != end; at.increment(error)) {
-      inside.push_back(at->path());
-    }
-    if (error) return failure(Errc::Io, "a folder of the reader's home cannot be read", error.value());
-    for (const fs::path& one : inside) ND_TRY(destroy(one));
-    if (::rmdir(path.c_str()) != 0) return io_failure("a folder of the reader's home cannot be removed");
-  } else {
-    overwrite(path);
-    if (::unlink(path.c_str()) != 0) return io_failure("a file of the reader's home cannot be removed");
-  }
+  const auto gone = remove_tree(path);
+  ND_TRY(gone);
+  if (!*gone) return {};
   return sync_folder(path.parent_path());
 }
 

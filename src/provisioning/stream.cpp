@@ -227,6 +227,7 @@ class SerialListener final : public Listener {
       : line_(std::move(line)), address_(std::move(address)), path_(std::move(path)), stop_(stop) {}
 
   Result<std::unique_ptr<Stream>> accept() override {
+    if (told_to_stop()) return failure(Errc::NotFound, "told to stop");
     if (line_.valid()) return stream_of(line_.release(), stop_);
     auto again = open_serial(path_, false);
     ND_TRY(again);
@@ -235,6 +236,12 @@ class SerialListener final : public Listener {
   const std::string& address() const override { return address_; }
 
  private:
+  // A line is always there to be given: nothing else would end a reader whose sessions end because it was told to stop.
+  bool told_to_stop() const {
+    pollfd watched{stop_, POLLIN, 0};
+    return stop_ >= 0 && ::poll(&watched, 1, 0) > 0;
+  }
+
   Descriptor line_;
   std::string address_;
   std::string path_;

@@ -163,6 +163,11 @@ TEST_F(Lines, ToldToStopTheyStop) {
   std::thread stopper([&] { EXPECT_EQ(::write(stop[1], "", 1), 1); });
   EXPECT_EQ((*stream)->read_some(chunk, never).error().code, Errc::NotFound);
   EXPECT_EQ((*listener)->accept().error().code, Errc::NotFound);
+  const Pty pty;
+  auto serial = Listener::open("serial:" + pty.slave, stop[0]);
+  ASSERT_TRUE(serial);
+  EXPECT_EQ((*serial)->accept().error().code, Errc::NotFound);
+  ::close(pty.master);
   stopper.join();
   ::close(stop[0]);
   ::close(stop[1]);

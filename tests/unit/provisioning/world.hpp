@@ -28,30 +28,36 @@ inline constexpr Timeouts quick_station{std::chrono::milliseconds(2'000), std::c
 
 class Authority {
  public:
-  explicit Authority(const std::string& name = "Nightdrop test manufacturing CA")
-      : key_(x509::MemoryKey::generate().value()),
+  explicit Authority(const std::string& name = "Nightdrop test manufacturing CA", UtcMs now = test_now)
+      : now_(now),
+        key_(x509::MemoryKey::generate().value()),
         certificate_(x509::make_authority(key_.signer(), {.common_name = name,
                                                           .serial_number = "01",
-                                                          .not_before = test_now - a_day,
-                                                          .not_after = test_now + 1000 * a_day,
+                                                          .not_before = now_ - a_day,
+                                                          .not_after = now_ + 1000 * a_day,
                                                           .purpose = x509::Purpose::Authority,
                                                           .hosts = {}})
                          .value()) {}
 
+  x509::Certificate issue(const x509::PublicKey& key, const std::string& name, x509::Purpose purpose) const {
+    return issue(key, name, purpose, now_ + 100 * a_day);
+  }
   x509::Certificate issue(const x509::PublicKey& key, const std::string& name, x509::Purpose purpose,
-                          UtcMs not_after = test_now + 100 * a_day) const {
+                          UtcMs not_after) const {
     return x509::issue(key_.signer(), certificate_, key,
                        {.common_name = name,
                         .serial_number = std::to_string(++issued_ + 10),
-                        .not_before = test_now - a_day,
+                        .not_before = now_ - a_day,
                         .not_after = not_after,
                         .purpose = purpose,
                         .hosts = {}})
         .value();
   }
   const x509::Certificate& certificate() const { return certificate_; }
+  UtcMs now() const { return now_; }
 
  private:
+  UtcMs now_;
   x509::MemoryKey key_;
   x509::Certificate certificate_;
   mutable int issued_{0};
@@ -59,8 +65,9 @@ class Authority {
 
 // A station and the key it signs with.
 struct Station {
-  explicit Station(const Authority& authority, x509::Purpose purpose = x509::Purpose::Station,
-                   UtcMs not_after = test_now + 100 * a_day)
+  explicit Station(const Authority& authority, x509::Purpose purpose = x509::Purpose::Station)
+      : Station(authority, purpose, authority.now() + 100 * a_day) {}
+  Station(const Authority& authority, x509::Purpose purpose, UtcMs not_after)
       : key(x509::MemoryKey::generate().value()) {
     identity.chain = {authority.issue(key.public_key(), "Station 1", purpose, not_after)};
     identity.signer = key.signer();
