@@ -51,19 +51,24 @@ Room::Room(const CeremonyContext& context, std::unique_ptr<Hsm> hsm, Transcript 
       people_(std::move(people)) {}
 
 Outcome<Room> Room::enter(const CeremonyContext& context) {
-  auto people = people_of(context);
-  if (!people) return std::unexpected(people.error());
+  if (const auto people = people_of(context); !people) return std::unexpected(people.error());
   const auto settings = load_hsm_settings(context.folder);
   if (!settings) return std::unexpected(settings.error());
   auto hsm = Hsm::open(*settings);
   if (!hsm) return std::unexpected(hsm.error());
-  auto transcript = Transcript::open(context.folder, **hsm);
+  return enter(context, std::move(*hsm));
+}
+
+Outcome<Room> Room::enter(const CeremonyContext& context, std::unique_ptr<Hsm> hsm) {
+  auto people = people_of(context);
+  if (!people) return std::unexpected(people.error());
+  auto transcript = Transcript::open(context.folder, *hsm);
   if (!transcript) return std::unexpected(transcript.error());
-  return Room(context, std::move(*hsm), std::move(*transcript), std::move(*people));
+  return Room(context, std::move(hsm), std::move(*transcript), std::move(*people));
 }
 
 Outcome<void> Room::write_down(const TranscriptEntry& entry) {
-  if (auto written = transcript_.append(entry, context_.now, people_); !written) return written;
+  if (auto written = transcript_.append(entry, context_.now, people_, context_.at); !written) return written;
   at("written down: " + entry.step);
   return {};
 }

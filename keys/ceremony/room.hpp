@@ -17,6 +17,8 @@ class Room {
  public:
   // Logs in and reads the transcript. Errors: load_hsm_settings()', Hsm::open()'s, Transcript::open()'s.
   static Outcome<Room> enter(const CeremonyContext& context);
+  // As enter(), with an HSM that is logged in to.
+  static Outcome<Room> enter(const CeremonyContext& context, std::unique_ptr<Hsm> hsm);
 
   Hsm& hsm() { return *hsm_; }
   pkcs11::Token& token() { return hsm_->token(); }

@@ -155,7 +155,8 @@ Outcome<Transcript> Transcript::open(const std::filesystem::path& folder, Hsm& h
   return transcript;
 }
 
-Outcome<void> Transcript::append(const TranscriptEntry& entry, UtcMs now, const std::string& people) {
+Outcome<void> Transcript::append(const TranscriptEntry& entry, UtcMs now, const std::string& people,
+                                 const std::function<void(const std::string&)>& at) {
   const auto entries = entries_of(text_);
   std::string added = mark_of(entries.size() + 1) + "\n" + line("time", rfc3339(now)) + line("step", entry.step);
   if (!people.empty()) added += line("operator", people);
@@ -166,6 +167,7 @@ Outcome<void> Transcript::append(const TranscriptEntry& entry, UtcMs now, const 
   added += line("before", hash_of(entries.empty() ? heading : entries.back())) + "\n";
   const std::string after = text_ + added;
   if (auto kept = keep_newest(hsm_->token(), text_, after); !kept) return kept;
+  at("hash of the transcript kept");
   const std::filesystem::path file = folder_ / file_name;
   const std::filesystem::path signature_file = file.string() + ".sig";
   std::string signature;
@@ -175,8 +177,10 @@ Outcome<void> Transcript::append(const TranscriptEntry& entry, UtcMs now, const 
     signature = to_base64(*signed_text) + "\n";
     const auto old = read_file(signature_file);  // none before the first
     if (auto written = write_file(signature_file, old.value_or("") + signature); !written) return written;
+    at("both signatures written");
   }
   if (auto written = write_file(file, after); !written) return written;
+  at("transcript written");
   text_ = after;
   return signature.empty() ? Outcome<void>() : write_file(signature_file, signature);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,9 +31,10 @@ class Transcript {
   // is there), and that it is the newest that the HSM knows. Errors: Data (it was changed; says where), NoInput.
   static Outcome<Transcript> open(const std::filesystem::path& folder, Hsm& hsm);
 
-  // Adds an entry. Ensures: durable and, where `orders` is there, signed when it returns.
-  // Errors: Usage (a value that cannot be printed on one line), CannotCreate, Software.
-  Outcome<void> append(const TranscriptEntry& entry, UtcMs now, const std::string& people);
+  // Adds an entry. Ensures: durable and, where `orders` is there, signed when it returns. `at` is told between its
+  // writes. Errors: Usage (a value that cannot be printed on one line), CannotCreate, Software.
+  Outcome<void> append(const TranscriptEntry& entry, UtcMs now, const std::string& people,
+                       const std::function<void(const std::string&)>& at);
 
   // Whether an entry has this field with this value.
   bool has(std::string_view field, std::string_view value) const;

@@ -55,15 +55,19 @@ std::string bdk_name(std::span<const std::uint8_t, 4> bdk_id) {
 }
 
 Outcome<std::unique_ptr<Hsm>> Hsm::open(const HsmSettings& settings) {
-  if (!settings.softhsm_dir.empty()) {
-    const auto used = pkcs11::use_softhsm_folder(settings.softhsm_dir);
-    if (!used) return refuse(settings.softhsm_dir.c_str(), used.error());
-  }
   const auto pin = settings.pin_file.empty()
                        ? ask_secret("PIN of the token '" + settings.where.token_label + "': ", pin_max)
                        : read_private_file(settings.pin_file);
   if (!pin) return std::unexpected(pin.error());
-  auto token = pkcs11::Token::open(settings.where, *pin);
+  return open(settings, *pin);
+}
+
+Outcome<std::unique_ptr<Hsm>> Hsm::open(const HsmSettings& settings, const SecretBytes& pin) {
+  if (!settings.softhsm_dir.empty()) {
+    const auto used = pkcs11::use_softhsm_folder(settings.softhsm_dir);
+    if (!used) return refuse(settings.softhsm_dir.c_str(), used.error());
+  }
+  auto token = pkcs11::Token::open(settings.where, pin);
   if (!token) return refuse_token(settings, token.error());
   return std::make_unique<Hsm>(std::move(*token));
 }

@@ -44,6 +44,8 @@ class Hsm {
  public:
   // Logs in as `settings` say. Errors: NoInput (module, PIN file), Config (hsm.json), Data (wrong PIN).
   static Outcome<std::unique_ptr<Hsm>> open(const HsmSettings& settings);
+  // As open(), with a PIN that was asked for already.
+  static Outcome<std::unique_ptr<Hsm>> open(const HsmSettings& settings, const SecretBytes& pin);
   explicit Hsm(std::unique_ptr<pkcs11::Token> token) : token_(std::move(token)) {}
 
   pkcs11::Token& token() { return *token_; }

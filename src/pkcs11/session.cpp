@@ -239,7 +239,8 @@ Result<void> use_softhsm_folder(const std::string& folder) {
   now << std::ifstream(file).rdbuf();
   if (now.str() != wanted) {  // another process may read it at this moment
     std::ofstream out(file, std::ios::trunc);
-    if (!(out << wanted).flush()) return failure(Errc::Io, "SoftHSM's configuration cannot be written");
+    if (!(out << wanted).flush() || ::chmod(file.c_str(), 0600) != 0)
+      return failure(Errc::Io, "SoftHSM's configuration cannot be written");
   }
   if (::setenv("SOFTHSM2_CONF", file.c_str(), 1) != 0)
     return failure(Errc::Io, "SoftHSM's folder cannot be set", errno);
