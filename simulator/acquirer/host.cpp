@@ -223,19 +223,24 @@ Answer Host::replay(const Answered& answered) {
       .status = 200, .body = answered.answer, .replayed = true, .ticket = answered.ticket, .outcome = "replayed"};
 }
 
-Answer Host::status(const std::string& id, const Fault& fault) {
+Answer Host::status(const std::string& id, const std::optional<std::string>& key, const Fault& fault) {
   const std::lock_guard lock(mutex_);
   const Entry* entry = books_.find(id);
-  if (entry == nullptr || entry->answered.empty()) {
-    return error_answer({404, "unknown_payment", "this payment was never received"});
+  const auto never = [] { return error_answer({404, "unknown_payment", "this payment was never received"}); };
+  if (entry == nullptr || entry->answered.empty()) return never();
+  const Answered* answered = &entry->answered.back();
+  if (key) {
+    const auto asked = std::ranges::find(entry->answered, *key, &Answered::key);
+    if (asked == entry->answered.end()) return never();
+    answered = &*asked;
   }
-  const std::uint64_t ticket = entry->answered.back().ticket;
+  const std::uint64_t ticket = answered->ticket;
   if (fault.kind == FaultKind::Pending && !pending_.contains(id)) pending_[id] = Waiting{fault.n, fault.retry_after};
   if (auto pending = still_pending(id)) {
     pending->ticket = ticket;
     return *std::move(pending);
   }
-  return Answer{.status = 200, .body = entry->answered.back().answer, .ticket = ticket, .outcome = entry->outcome};
+  return Answer{.status = 200, .body = answered->answer, .ticket = ticket, .outcome = entry->outcome};
 }
 
 Answer Host::reversal(const std::string& id, const std::optional<std::string>& key, std::string_view raw) {

@@ -47,7 +47,8 @@ class Host {
   // byte.
   Answer payment(const std::string& reader, const std::optional<std::string>& key, std::string_view raw,
                  const Fault& fault);
-  Answer status(const std::string& id, const Fault& fault);
+  // `key`: the attempt that is asked about; none: the newest.
+  Answer status(const std::string& id, const std::optional<std::string>& key, const Fault& fault);
   Answer reversal(const std::string& id, const std::optional<std::string>& key, std::string_view raw);
   // Durable through `ticket`. Errors: Io.
   [[nodiscard]] Result<void> wait(std::uint64_t ticket) { return ticket == 0 ? Result<void>{} : file_->wait(ticket); }

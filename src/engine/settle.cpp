@@ -176,6 +176,16 @@ void erase_card(Payment& payment) {
   payment.envelope.reset();
 }
 
+bool end_retries(Payment& payment) {
+  if (payment.status != Status::Declined || !payment.decline || !payment.decline->retry_at) return false;
+  Decline& decline = *payment.decline;
+  decline.retry_at.reset();
+  decline.next_action = next_action(decline.reason, decline.response_code, decline.category, false);
+  payment.not_before = 0;
+  erase_card(payment);
+  return true;
+}
+
 Settlement settle(const Payment& payment, const Answer& answer, const Policy& policy, UtcMs now, std::uint64_t random) {
   Reader reader{payment, policy, now, random, Settlement{payment, false, std::nullopt, false, false}};
   std::visit(reader, answer);

@@ -29,6 +29,10 @@ void set_exposure(Payment& payment);
 // Erases what may not outlive the authorization (PCI DSS 3.3.1): the envelope with its PIN block.
 void erase_card(Payment& payment);
 
+// Ends the plan to try a declined payment again: it stays declined, and its card data are erased. False where there is
+// no such plan.
+bool end_retries(Payment& payment);
+
 // Reads an answer to an attempt that was made for `payment` (status processing or forwarding).
 // `random` drives the backoff. Standard: docs/acquirer_api.md, Answers.
 Settlement settle(const Payment& payment, const Answer& answer, const Policy& policy, UtcMs now, std::uint64_t random);

@@ -4,6 +4,7 @@
 #include "nightdrop/encoding.hpp"
 #include "pos/methods.hpp"
 #include "report/currency.hpp"
+#include "report/event_types.hpp"
 #include "report/objects.hpp"
 #include "report/reconcile.hpp"
 
@@ -76,6 +77,8 @@ void Methods::subscribe(Params& params, const Responder& respond, const std::fun
   Subscription subscription;
   subscription.consumer = params.printable("consumer", 64);
   subscription.types = params.texts("types", 32, 64);
+  // A misspelt type would be waited for in vain.
+  if (!std::ranges::all_of(subscription.types, report::is_event_type)) params.fail("types", "names an unknown event");
   const auto after = params.optional_integer("after", 0, seq_max);
   if (auto wrong = params.error()) return answer(respond, std::unexpected(std::move(*wrong)));
   const auto cursor = terminal_.books().ports().store.cursor(subscription.consumer);

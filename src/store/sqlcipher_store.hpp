@@ -168,6 +168,7 @@ class SqlCipherStore final : public hal::RecordStore {
   Result<std::size_t> prune_payments(UtcMs before, std::size_t limit);
   Result<std::size_t> prune_journal(UtcMs before, std::size_t limit);
   Result<std::optional<std::vector<std::uint8_t>>> small(std::string_view key);
+  Result<void> make_room_for_cursor();
   Result<void> put_small(std::string_view key, std::span<const std::uint8_t> value);
 
   // damage.cpp, salvage.cpp

@@ -91,9 +91,37 @@ Result<std::uint64_t> SqlCipherStore::cursor(std::string_view consumer) {
 }
 
 Result<void> SqlCipherStore::set_cursor(std::string_view consumer, std::uint64_t seq) {
+  const std::string key = "cursor/" + std::string(consumer);
+  ND_LET(const auto known, small(key));
+  if (!known) ND_TRY(make_room_for_cursor());
   store::Writer out;
   out.u(seq);
-  return put_small("cursor/" + std::string(consumer), out.take());
+  return put_small(key, out.take());
+}
+
+// Names are free, so their number is bounded: a new consumer takes the place of the one that is furthest behind. Should
+// that one come again, it gets its events again.
+Result<void> SqlCipherStore::make_room_for_cursor() {
+  ND_TRY(change());
+  std::size_t count = 0;
+  std::string last;
+  std::uint64_t last_seq = UINT64_MAX;
+  {
+    ND_LET(Query query, db_->query("SELECT key, value FROM state WHERE key >= 'cursor/' AND key < 'cursor0'"));
+    for (;;) {
+      ND_LET(const bool any, query.step());
+      if (!any) break;
+      ++count;
+      store::Reader in(query.blob(1));
+      const std::uint64_t seq = in.u();
+      if (seq >= last_seq && !last.empty()) continue;
+      last_seq = seq;
+      last = query.text(0);
+    }
+  }
+  if (count < hal::consumers_max) return {};
+  ND_LET(Query query, db_->query("DELETE FROM state WHERE key = ?1"));
+  return query.bind(std::string_view(last)).run();
 }
 
 Result<hal::ApproverState> SqlCipherStore::approver_state(std::string_view approver) {

@@ -27,6 +27,9 @@ Result<void> Books::open() {
                                   state_.untrusted_for_ms};
   time_.emplace(memory, boot_id_, reading(), policy_->valid_from);
   was_trusted_ = state_.clock_trusted;
+  // Untrusted in the last boot and in this one: times taken then and times taken now lag by different amounts.
+  const bool same_boot = state_.boot_id == boot_id_ && reading().mono_ms >= state_.mono_ms;
+  new_spell_ = !same_boot && !was_trusted_ && !time_->trusted();
   const std::int64_t from_version =
       std::exchange(state_.policy_version, std::max(state_.policy_version, policy_->version));
   const auto points = ports_.store.last_event();
@@ -85,24 +88,34 @@ void Books::watch_clock() {
   const UtcMs at = now();
   const bool trusted = time_->trusted();
   pending_shift_ms_ += time_->take_correction();
-  if (trusted == was_trusted_ && pending_shift_ms_ == 0) return;
+  if (trusted == was_trusted_ && pending_shift_ms_ == 0 && !new_spell_) return;
+  const std::uint64_t epoch = state_.time_epoch;
   const auto written = write([&]() -> Result<void> {
-    // Times of the untrusted spell were measured on a clock that was off by this much.
+    if (new_spell_) ++state_.time_epoch;
+    // Times of the untrusted spell were measured on a clock that was off by this much. What was taken in an earlier
+    // boot's untrusted spell was off by less, nobody knows by how much less: it stays, and so is sent early, never
+    // late.
     if (pending_shift_ms_ != 0) ND_TRY(ports_.store.shift_times(state_.time_epoch, pending_shift_ms_));
-    ++state_.time_epoch;
-    if (trusted) return {};
+    if (trusted != was_trusted_ || pending_shift_ms_ != 0) ++state_.time_epoch;
+    if (trusted || (!was_trusted_ && pending_shift_ms_ == 0)) return {};
     return journal(
         "clock.untrusted",
         std::move(
             Json::object().set("since", rfc3339(at)).set("stored_payments_allowed_s", policy_->untrusted_clock_s)));
   });
-  if (!written) return;
+  if (!written) {
+    state_.time_epoch = epoch;
+    return;
+  }
   const std::int64_t shifted_ms = std::exchange(pending_shift_ms_, 0);
   const bool before = std::exchange(was_trusted_, trusted);
-  then([this, shifted_ms, before](bool durable) {
+  const bool new_spell = std::exchange(new_spell_, false);
+  then([this, epoch, shifted_ms, before, new_spell](bool durable) {
     if (durable) return;
+    state_.time_epoch = epoch;
     pending_shift_ms_ += shifted_ms;
     was_trusted_ = before;
+    new_spell_ = new_spell;
   });
 }
 

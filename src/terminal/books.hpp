@@ -131,6 +131,7 @@ class Books {
   hal::DeviceState state_;
   std::optional<engine::TimeKeeper> time_;
   bool was_trusted_{true};
+  bool new_spell_{false};  // of an untrusted clock, not written yet: this boot follows one that was untrusted too
   std::vector<Effect> effects_;
   std::function<void()> events_told_;
   bool journalled_{false};

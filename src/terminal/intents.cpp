@@ -256,6 +256,12 @@ void Checkout::cancel_on_disk(const std::string& id, CancelReason reason, const 
       ND_TRY(books_.record(payment));
       return PosResult<Payment>(payment);
     }
+    if (engine::end_retries(payment)) {
+      // Declined it stays: that is what the acquirer said. It is not asked again.
+      ND_TRY(books_.record(payment));
+      ND_TRY(books_.journal("audit.cancel_requested", std::move(Json::object().set("id", id).set("in_flight", false))));
+      return PosResult<Payment>(payment);
+    }
     if (!engine::is_at_risk(payment.status)) {
       return PosResult<Payment>(
           refuse(PosCode::UnexpectedState, "The payment's status does not allow canceling it.", payment));

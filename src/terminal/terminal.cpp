@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/settle.hpp"
 #include "nightdrop/words.hpp"
 
 namespace nightdrop::terminal {
@@ -238,6 +239,7 @@ PosResult<Payment> Terminal::acknowledge_decline(const std::string& id, const st
     if (payment.acknowledged && payment.acknowledge_note == note) return PosResult<Payment>(payment);
     payment.acknowledged = true;
     payment.acknowledge_note = note;
+    engine::end_retries(payment);  // somebody has settled it with the customer: nobody may charge it any more
     ND_TRY(books_.save(payment));
     ND_TRY(books_.journal("audit.acknowledged", std::move(Json::object().set("id", id).set("note", note))));
     return PosResult<Payment>(payment);

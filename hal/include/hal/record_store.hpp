@@ -35,6 +35,8 @@ struct CardTotals {
   std::int64_t count{0};  // in all currencies
 };
 
+inline constexpr std::size_t consumers_max = 64;  // whose cursors are kept
+
 struct Reversal {
   std::string payment_id;
   ReversalReason reason{ReversalReason::Timeout};
@@ -167,7 +169,7 @@ class RecordStore {
   [[nodiscard]] virtual Result<std::vector<Checkpoint>> checkpoints_after(std::uint64_t seq, std::size_t limit) = 0;
   // The last event that was pruned: what is left begins right after it. seq 0 and a zero hash when nothing was.
   [[nodiscard]] virtual Result<Checkpoint> journal_start() { return Checkpoint{}; }
-  // A consumer's durable cursor; 0 when it has none.
+  // A consumer's durable cursor; 0 when it has none. Of more than consumers_max the one furthest behind is forgotten.
   [[nodiscard]] virtual Result<std::uint64_t> cursor(std::string_view consumer) = 0;
   [[nodiscard]] virtual Result<void> set_cursor(std::string_view consumer, std::uint64_t seq) = 0;
   // Drops final, unreported payments and events older than `before`; the chain stays verifiable from the last checkpoint

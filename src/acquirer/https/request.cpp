@@ -100,7 +100,10 @@ hal::HostRequest payment_request(const Payment& payment, const Merchant& merchan
 }
 
 hal::HostRequest inquiry_request(const Payment& payment, const Merchant& merchant) {
-  return request("GET", "/v1/payments/" + payment.id, merchant);
+  hal::HostRequest made = request("GET", "/v1/payments/" + payment.id, merchant);
+  // The id alone would be answered for the newest attempt that arrived, which may be the decline before this one.
+  if (payment.decline_retries != 0) made.headers.emplace_back("Idempotency-Key", idempotency_key(payment));
+  return made;
 }
 
 hal::HostRequest reversal_request(const std::string& payment_id, ReversalReason reason, const Merchant& merchant) {

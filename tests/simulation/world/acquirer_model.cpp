@@ -88,10 +88,10 @@ AcquirerModel::Answer AcquirerModel::post(std::string_view key, const std::strin
   return answer;
 }
 
-AcquirerModel::Answer AcquirerModel::inquire(const std::string& id, std::int64_t now) const {
+AcquirerModel::Answer AcquirerModel::inquire(const std::string& id, const std::string& asked, std::int64_t now) const {
   const Posting* latest = nullptr;
   for (const auto& [key, posting] : postings_) {
-    if (posting.id == id) latest = &posting;
+    if (posting.id == id && (asked.empty() || asked == key)) latest = &posting;
   }
   if (latest == nullptr) return error(404, "unknown_payment");
   if (now < latest->settles_at) return pending(id);

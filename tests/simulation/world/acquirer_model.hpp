@@ -36,7 +36,8 @@ class AcquirerModel {
 
   // POST /v1/payments; `key` empty for an element of a batch, whose key is its id.
   Answer post(std::string_view key, const std::string& body, std::int64_t now);
-  Answer inquire(const std::string& id, std::int64_t now) const;
+  // `asked`: the Idempotency-Key that is asked about; empty: the newest.
+  Answer inquire(const std::string& id, const std::string& asked, std::int64_t now) const;
   Answer reverse(const std::string& id);
   Answer batch(const std::string& body, std::int64_t now);
 

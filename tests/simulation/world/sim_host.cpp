@@ -196,7 +196,7 @@ AcquirerModel::Answer SimHost::answer_of(const Flight& flight) {
     }
     case Kind::Payment: return acquirer_.post(header(flight.request, "Idempotency-Key"), flight.request.body, around_.now());
     case Kind::Batch: return acquirer_.batch(flight.request.body, around_.now());
-    case Kind::Inquiry: return acquirer_.inquire(flight.ids.front(), around_.now());
+    case Kind::Inquiry: return acquirer_.inquire(flight.ids.front(), header(flight.request, "Idempotency-Key"), around_.now());
     case Kind::Reversal: return acquirer_.reverse(flight.ids.front());
   }
   return {};

@@ -167,6 +167,10 @@ TEST(OtherRequests, AreTheContracts) {
   EXPECT_EQ(inquiry.path, "/v1/payments/pi_0193f0c4a1b27c3d8e4f5a6b7c8d9e0f");
   EXPECT_EQ(inquiry.body, "");
   EXPECT_EQ(header(inquiry, "Nightdrop-Reader"), "SN-77");
+  EXPECT_EQ(header(inquiry, "Idempotency-Key"), "(none)");
+  Payment retried = example();
+  retried.decline_retries = 2;
+  EXPECT_EQ(header(inquiry_request(retried, merchant), "Idempotency-Key"), retried.id + ":retry-2");
 
   const std::pair<ReversalReason, const char*> reasons[] = {{ReversalReason::Timeout, "timeout"},
                                                             {ReversalReason::Canceled, "canceled"},

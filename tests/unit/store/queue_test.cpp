@@ -121,6 +121,23 @@ TEST(Clock, ACorrectionMovesTheSpellsUnsentRows) {
   ND_OK(store->verify());
 }
 
+TEST(State, TheNumberOfConsumersIsBounded) {
+  const Folder folder;
+  auto store = open_store(folder);
+  ND_OK(store->begin());
+  for (std::size_t i = 0; i < hal::consumers_max; ++i) ND_OK(store->set_cursor("c" + std::to_string(i), i == 5 ? 3 : 100 + i));
+  ND_OK(store->set_cursor("c7", 107'000));  // a known one takes nobody's place
+  EXPECT_EQ(*store->cursor("c5"), 3U);
+  ND_OK(store->set_cursor("new", 1));
+  EXPECT_EQ(*store->cursor("c5"), 0U) << "the furthest behind begins anew";
+  EXPECT_EQ(*store->cursor("new"), 1U);
+  EXPECT_EQ(*store->cursor("c7"), 107'000U);
+  ND_OK(store->set_cursor("newer", 2));
+  EXPECT_EQ(*store->cursor("new"), 0U);
+  EXPECT_EQ(*store->cursor("c0"), 100U);
+  ND_OK(store->commit());
+}
+
 TEST(State, SmallThingsComeBack) {
   const Folder folder;
   {

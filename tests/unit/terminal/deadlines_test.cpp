@@ -182,11 +182,35 @@ TEST_F(Deadlines, ARebootAt1970ExpiresNothingAndTheAcquirersTimeMovesWhatWasTake
   bench.expect_books_in_order();
 }
 
+// Switched off twice without a clock: the acquirer's time says how far off the second spell's times are. The first
+// spell's were off by less, and nobody knows by how much less.
+TEST_F(Deadlines, EachBootWithoutAClockIsASpellOfItsOwn) {
+  bench.clock.set_utc(0);
+  bench.reboot(false);
+  const std::string first = bench.stored(1'000);
+  const UtcMs first_deadline = *bench.row(first).deadline;
+  bench.restart();  // the process alone: the same spell
+  const std::string same = bench.stored(1'500);
+  EXPECT_EQ(bench.row(same).time_epoch, bench.row(first).time_epoch);
+  bench.advance(hour);
+  bench.reboot(false);
+  const std::string second = bench.stored(2'000);
+  const UtcMs second_deadline = *bench.row(second).deadline;
+  EXPECT_NE(bench.row(second).time_epoch, bench.row(first).time_epoch);
+  bench.terminal->books().server_time(bench.terminal->books().now() + 5 * hour);
+  bench.run();
+  EXPECT_EQ(*bench.row(second).deadline, second_deadline + 5 * hour);
+  EXPECT_EQ(*bench.row(first).deadline, first_deadline) << "never sent later than its true deadline";
+  EXPECT_EQ(bench.events("clock.untrusted").size(), 1U);
+  const std::string after = bench.stored(3'000);
+  EXPECT_NE(bench.row(after).time_epoch, bench.row(second).time_epoch);
+}
+
 TEST_F(Deadlines, AnUntrustedClockStoresForADayAndThenNoMore) {
   bench.policy.forward_deadline_s = bench.policy.storing_window_s = 7 * 86'400;
   bench.clock.set_utc(0);
   bench.reboot(false);
-  EXPECT_EQ(bench.pay(1'000).text(), "stored");
+  const std::string first = bench.stored(1'000);
   bench.advance(23 * hour);
   bench.reboot(false);
   bench.advance(hour - 1'000);
@@ -195,6 +219,12 @@ TEST_F(Deadlines, AnUntrustedClockStoresForADayAndThenNoMore) {
   EXPECT_EQ(bench.pay(1'000).text(), "clock_untrusted") << "a pulled plug does not begin the day anew";
   bench.online();
   EXPECT_TRUE(bench.terminal->books().clock().trusted) << "the probe brought the time";
+  // Taken a boot earlier, on a clock that was a month behind: nobody can tell any more how old it is, so a person
+  // decides.
+  EXPECT_EQ(bench.status(first), "expired");
+  ASSERT_TRUE(bench.terminal->forwarder().release(first));
+  bench.advance(1'000);
+  EXPECT_EQ(bench.status(first), "succeeded");
   bench.offline();
   EXPECT_EQ(bench.pay(1'000).text(), "stored");
 }

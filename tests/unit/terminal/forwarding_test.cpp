@@ -418,6 +418,29 @@ TEST_F(Forwarding, ASoftDeclineIsTriedAgainWhereThePolicySaysSo) {
   EXPECT_FALSE(bench.row(all[0]).decline->retry_at);
 }
 
+TEST_F(Forwarding, APersonEndsTheRetries) {
+  bench.policy.decline_retries = {.enabled = true, .max_per_day = 1, .max_per_30_days = 5};
+  const auto all = store(3);
+  for (const std::string& id : all) {
+    bench.plan[id] = always(200, R"({"payment":")" + id +
+                                     R"(","outcome":"declined","response_code":"51","reason":"x","category":"soft"})");
+  }
+  bench.online();
+  EXPECT_EQ(bench.cancel(all[0]).text(), "declined") << "that is what the acquirer said";
+  ASSERT_TRUE(bench.terminal->acknowledge_decline(all[1], "paid in cash"));
+  bench.run();
+  EXPECT_EQ(bench.cancel(all[0]).error().code, PosCode::UnexpectedState) << "nothing is left to cancel";
+  bench.advance(day + 120'000);
+  EXPECT_EQ(bench.host.log.size(), 4U) << "the third alone is tried again";
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(bench.status(all[i]), "declined");
+    EXPECT_FALSE(bench.row(all[i]).envelope);
+    EXPECT_FALSE(bench.row(all[i]).decline->retry_at);
+    EXPECT_EQ(bench.row(all[i]).decline->next_action.find("again by itself"), std::string::npos);
+  }
+  bench.expect_books_in_order();
+}
+
 TEST_F(Forwarding, ARetryThatMeetsNoPathDoesNotExpireOnTheSpot) {
   bench.policy.decline_retries = {.enabled = true, .max_per_day = 1, .max_per_30_days = 5};
   const auto all = store(1);
