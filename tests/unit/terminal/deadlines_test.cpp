@@ -223,7 +223,8 @@ TEST_F(Deadlines, AnUntrustedClockStoresForADayAndThenNoMore) {
   // decides.
   EXPECT_EQ(bench.status(first), "expired");
   ASSERT_TRUE(bench.terminal->forwarder().release(first));
-  bench.advance(1'000);
+  bench.terminal->forwarder().forward_now();
+  bench.run();
   EXPECT_EQ(bench.status(first), "succeeded");
   bench.offline();
   EXPECT_EQ(bench.pay(1'000).text(), "stored");
