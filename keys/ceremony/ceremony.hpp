@@ -56,6 +56,10 @@ struct CeremonyImportOptions {
 // Errors: Data (a check value, a component, the block), Usage, CannotCreate (a key of that name is there).
 Outcome<Made> ceremony_import(const CeremonyContext& context, const CeremonyImportOptions& options);
 
+// A random component with its check value, in a file for one custodian (0600), as `ceremony import` takes it. Neither
+// the HSM nor a station is needed. Errors: Usage, CannotCreate (the file is there).
+Outcome<Made> ceremony_component(const std::string& key_type, const std::string& out);
+
 struct CeremonyExportOptions {
   std::string key;   // bdk/ID or fingerprint/M
   std::string kbpk;  // NAME of kbpk/NAME

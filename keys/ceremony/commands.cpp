@@ -18,7 +18,7 @@ struct CeremonyArguments {
   CeremonyInitOptions init;
   CeremonyImportOptions import;
   CeremonyExportOptions out;
-  std::string merchant;
+  std::string merchant, component_type{"aes-256"}, component_file;
   bool softhsm{false};
   bool verify{false};
 };
@@ -40,7 +40,7 @@ void add_operator(CLI::App& command, const Given& given) {
 
 Outcome<Made> run_hsm_init(const CeremonyArguments& given) {
   if (given.softhsm == !given.hsm.module.empty()) return refuse(Exit::Usage, "either --softhsm or --module");
-  if (given.softhsm != !given.hsm.so_pin_file.empty() && !given.softhsm) {
+  if (!given.softhsm && !given.hsm.so_pin_file.empty()) {
     return refuse(Exit::Usage, "--so-pin-file goes with --softhsm: another HSM's token is made by its maker's tool");
   }
   return hsm_init(given.context, given.hsm);
@@ -103,6 +103,17 @@ void add_init(CLI::App& ceremony, const Given& given, Command& chosen) {
      [](const CeremonyArguments& all) { return ceremony_add_merchant(all.context, all.merchant); });
 }
 
+void add_component(CLI::App& ceremony, const Given& given, Command& chosen) {
+  CLI::App* component = ceremony.add_subcommand(
+      "component", "Makes a random component for one custodian: a file with it and its check value. Needs no HSM.");
+  component->add_option("--key-type", given->component_type, "aes-128 or aes-256 (if not given)")->type_name("TYPE");
+  component->add_option("--out", given->component_file, "The file; it must not be there")
+      ->required()
+      ->type_name("FILE");
+  on(component, given, chosen,
+     [](const CeremonyArguments& all) { return ceremony_component(all.component_type, all.component_file); });
+}
+
 void add_import(CLI::App& ceremony, const Given& given, Command& chosen) {
   CLI::App* import = add_command(ceremony, given, "import",
                                  "Brings a key into the HSM: in two or three components, each typed by its custodian\n"
@@ -149,6 +160,7 @@ void add_ceremony_commands(CLI::App& app, Command& chosen) {
       app.add_subcommand("ceremony", "The key ceremony: keys made, brought in and given out (keys/README.md).");
   ceremony->require_subcommand(1);
   add_init(*ceremony, given, chosen);
+  add_component(*ceremony, given, chosen);
   add_import(*ceremony, given, chosen);
   add_export(*ceremony, given, chosen);
   CLI::App* show = add_command(*ceremony, given, "show", "Lists the keys in the HSM with their check values.");

@@ -125,6 +125,30 @@ TEST(Import, RefusesWhatIsNoComponentOfThisKey) {
   EXPECT_THAT(readable.err, HasSubstr("0600"));
 }
 
+TEST(Import, TakesComponentsThatCustodiansMade) {
+  const MadeStation station;
+  std::vector<Bytes> parts;
+  for (const char* name : {"one", "two"}) {
+    const Ended made = test::run(test::provision, {"ceremony", "component", "--out", station.path(name)});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    const std::string text = test::slurp(station.path(name));
+    parts.push_back(from_hex(text.substr(0, 64)).value());
+    EXPECT_EQ(text.substr(65), check_value(parts.back()) + "\n");
+    EXPECT_THAT(made.out, HasSubstr(check_value(parts.back())));
+    EXPECT_THAT(made.out, Not(HasSubstr(text.substr(0, 64))));
+    struct stat about{};
+    ASSERT_EQ(::stat(station.path(name).c_str(), &about), 0);
+    EXPECT_EQ(about.st_mode & 0777, 0600U);
+    EXPECT_EQ(test::run(test::provision, {"ceremony", "component", "--out", station.path(name)}).exit_code, 73);
+  }
+  EXPECT_NE(parts[0], parts[1]);
+  const Ended ended =
+      station.ceremony("import", {"--key", "kbpk/x", "--custodian", "anna", "--custodian", "bert", "--component-file",
+                                  station.path("one"), "--component-file", station.path("two"), "--check-value",
+                                  check_value(exclusive_or(parts[0], parts[1]))});
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+}
+
 TEST(Import, TakesAKeyOnce) {
   const MadeStation station;
   const std::vector<Bytes> parts{random(16), random(16)};
