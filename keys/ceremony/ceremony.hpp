@@ -16,7 +16,7 @@ namespace nightdrop::keys {
 struct CeremonyContext {
   std::string folder;                  // the station's
   std::vector<std::string> operators;  // who is at the keyboard; empty: the login's name
-  UtcMs now{0};
+  std::function<UtcMs()> clock;
   // Told of each step when it is done and durable: for progress, and for tests that end the process there.
   std::function<void(const std::string& step)> at = [](const std::string&) {};
 };

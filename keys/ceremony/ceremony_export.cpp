@@ -110,8 +110,10 @@ Outcome<Made> list_keys(Room& room) {
     const auto lines = room.key_lines(key.label);
     if (!lines) return std::unexpected(lines.error());
     const std::string value = (*lines)[2].second;
-    // "never": it could not at any time; "not now": it could until that was forbidden.
-    const std::string leaves = key.extractable ? "in blocks" : key.never_extractable ? "never" : "not now";
+    // "in use": while this program makes a block under it. "never": it could not at any time; "not now": it could until
+    // that was forbidden.
+    const std::string while_it_may = key.label.starts_with("kbpk/") ? "in use" : "in blocks";
+    const std::string leaves = key.extractable ? while_it_may : key.never_extractable ? "never" : "not now";
     made.text += columns({key.label, key.kind, value, leaves, key.local ? "in the HSM" : "brought in"});
     Json row = Json::object();
     row.set("key", key.label).set("kind", key.kind).set(is_public ? "public_key_sha256" : "check_value", value);

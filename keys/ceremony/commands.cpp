@@ -63,7 +63,7 @@ void add_hsm(CLI::App& app, const Given& given, Command& chosen) {
   add_operator(*init, given);
   init->callback([given, &chosen] {
     chosen = [given] {
-      given->context.now = now();
+      given->context.clock = now;
       return run_hsm_init(*given);
     };
   });
@@ -74,7 +74,7 @@ template <class Function>
 void on(CLI::App* command, const Given& given, Command& chosen, Function function) {
   command->callback([given, &chosen, function] {
     chosen = [given, function]() -> Outcome<Made> {
-      given->context.now = now();
+      given->context.clock = now;
       return function(*given);
     };
   });

@@ -68,7 +68,7 @@ Outcome<Room> Room::enter(const CeremonyContext& context, std::unique_ptr<Hsm> h
 }
 
 Outcome<void> Room::write_down(const TranscriptEntry& entry) {
-  if (auto written = transcript_.append(entry, context_.now, people_, context_.at); !written) return written;
+  if (auto written = transcript_.append(entry, now(), people_, context_.at); !written) return written;
   at("written down: " + entry.step);
   return {};
 }
@@ -87,7 +87,10 @@ Outcome<std::vector<std::pair<std::string, std::string>>> Room::key_lines(const 
     lines.emplace_back("check value", *value);
   }
   lines.emplace_back("made", facts->local ? "in the HSM" : "outside, brought in");
-  lines.emplace_back("may leave", facts->extractable ? "in a key block" : "never");
+  const bool protects = name.starts_with("kbpk/");
+  lines.emplace_back("may leave", !facts->extractable ? "never"
+                                  : protects          ? "for the making of a key block"
+                                                      : "in a key block");
   return lines;
 }
 

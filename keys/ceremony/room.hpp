@@ -24,7 +24,7 @@ class Room {
   pkcs11::Token& token() { return hsm_->token(); }
   const Transcript& transcript() const { return transcript_; }
   const std::filesystem::path& folder() const { return folder_; }
-  UtcMs now() const { return context_.now; }
+  UtcMs now() const { return context_.clock(); }
 
   // Tells of a step that is durable.
   void at(const std::string& step) const { context_.at(step); }

@@ -94,6 +94,30 @@ TEST(Ceremony, TakesThePinFromStandardInputWhereNoFileIsNamed) {
   EXPECT_EQ(slurp(station.file("hsm.json")).find("pin"), std::string::npos);
 }
 
+// Any PKCS#11 module is one by its path: here SoftHSM's, configured from outside as an administrator would.
+TEST(Ceremony, TakesAModuleAndATokenThatItsMakersToolMade) {
+  const CeremonyStation station;
+  const std::string tokens = station.path("elsewhere");
+  std::filesystem::create_directory(tokens);
+  test::spill(station.path("softhsm2.conf"), "directories.tokendir = " + tokens + "\n");
+  ASSERT_EQ(::setenv("SOFTHSM2_CONF", station.path("softhsm2.conf").c_str(), 1), 0);
+  const test::Ended made = test::run("/usr/bin/softhsm2-util", {"--init-token", "--free", "--label", "production",
+                                                                "--so-pin", "87654321", "--pin", "12345678"});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const auto init = [&](const std::string& token) {
+    return test::run(test::provision,
+                     {"hsm", "init", "--station", station.station(), "--module", "/usr/lib/softhsm/libsofthsm2.so",
+                      "--token", token, "--pin-file", station.path("pin")});
+  };
+  EXPECT_EQ(init("another").exit_code, 78);
+  EXPECT_EQ(init("production").exit_code, 0);
+  EXPECT_EQ(station.ceremony("init").exit_code, 0);
+  EXPECT_EQ(station.keys().size(), 6U);
+  EXPECT_FALSE(std::filesystem::exists(station.file("tokens"))) << "no SoftHSM of the station's own";
+  EXPECT_EQ(station.ceremony("transcript", {"--verify"}).exit_code, 0);
+  ::unsetenv("SOFTHSM2_CONF");
+}
+
 TEST(Ceremony, NamesWhatIsWrongWithTheHsm) {
   const CeremonyStation station;
   const test::Ended none = station.ceremony("init");

@@ -27,7 +27,10 @@ bool cut_at(int step, const CeremonyStation& station, Command command) {
   const pid_t child = fork();
   if (child == 0) {
     int left = step;
-    keys::CeremonyContext context{station.station(), {"anna"}, then, [&left](const std::string&) {
+    keys::CeremonyContext context{station.station(),
+                                  {"anna"},
+                                  [] { return then; },
+                                  [&left](const std::string&) {
                                     if (--left == 0) _exit(cut_off);
                                   }};
     const auto done = command(context);
