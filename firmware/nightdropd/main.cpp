@@ -96,7 +96,8 @@ int main(int argc, char** argv) {
       "nightdropd - store-and-forward card payments on a reader\n\n"
       "Stays in the foreground; prints one line {\"event\":\"ready\",...} when the POS socket takes connections and "
       "tells\n"
-      "systemd (NOTIFY_SOCKET). Logs go to standard error. SIGTERM ends it in order."};
+      "systemd (NOTIFY_SOCKET). Logs go to standard error. SIGTERM ends it in order;\n"
+      "SIGHUP reads the policy and its overlay again."};
   std::string config_file;
   bool check = false;
   app.add_option("--config", config_file, "The reader's configuration (nightdrop.json)")->type_name("FILE");

@@ -32,6 +32,15 @@ std::vector<std::string> warnings(const Policy& policy, UtcMs now) {
   return all;
 }
 
+// Whether a reader that has the policy in `file`, if there is one, would take the new one. The commonest slip of the
+// hand is a version that was not raised.
+bool is_step_forward(const std::string& file, const std::string& document, const Policy& policy) {
+  const auto before = read_file(file);
+  if (!before || *before == document) return true;
+  const auto replaced = parse_policy(*before);
+  return !replaced || policy.version > replaced->version;
+}
+
 Outcome<void> sign_by_file(const std::string& key_file, const std::string& out, const std::string& document) {
   const auto pem = read_secret_file(key_file);
   if (!pem) return std::unexpected(pem.error());
@@ -110,6 +119,7 @@ Outcome<Made> policy_sign(const PolicySigner& signer, const std::string& in, con
   if (!document) return std::unexpected(document.error());
   const auto policy = check_policy(*document, in);
   if (!policy) return std::unexpected(policy.error());
+  const bool is_step = is_step_forward(out, *document, *policy);
   if (auto written = signer.station.empty() ? sign_by_file(signer.key_file, out, *document)
                                             : sign_by_hsm(signer.station, out, *document);
       !written) {
@@ -117,7 +127,14 @@ Outcome<Made> policy_sign(const PolicySigner& signer, const std::string& in, con
   }
   Made made;
   made.text = out + ": version " + std::to_string(policy->version) + ", signed in " + out + ".sig\n";
+  Json warned = Json::array();
+  if (!is_step) {
+    const char* warning = "version: is not above that of the policy it replaces; a reader that has that one refuses it";
+    made.text += std::string("  note: ") + warning + "\n";
+    warned.push(Json::string(warning));
+  }
   made.json.set("policy", out).set("signature", out + ".sig").set("version", policy->version);
+  made.json.set("warnings", std::move(warned));
   return Outcome<Made>(std::move(made));
 }
 

@@ -93,6 +93,9 @@ Outcome<Made> policy_diff(const std::string& before_file, const std::string& aft
   made.text += same ? "The two allow the same.\n"
                     : std::to_string(counts[0]) + " tighter, " + std::to_string(counts[1]) + " looser, " +
                           std::to_string(counts[2]) + " different\n";
+  const bool is_step = same || after->policy.version > before->policy.version;
+  if (!is_step) made.text += "note: version: is not raised; a reader that has the first refuses the second\n";
+  made.json.set("version_raised", is_step);
   made.json.set("same", same).set("differences", std::move(list));
   made.exit_code = same ? 0 : 1;
   return Outcome<Made>(std::move(made));

@@ -3,6 +3,7 @@
 // against the policy that made it.
 #include <algorithm>
 
+#include "nightdrop/time_text.hpp"
 #include "nightdrop/words.hpp"
 #include "terminal/terminal.hpp"
 
@@ -28,10 +29,25 @@ void Terminal::change_policy(Policy policy, Reply<void> done) {
   books_.change_policy(std::move(policy), [this, done = std::move(done)](PosResult<void> changed) {
     if (changed) {
       forwarder_.policy_changed();
+      expiry_told_ = false;
       tell_status();  // other limits
     }
     done(std::move(changed));
   });
+}
+
+// While there is time to have a newer one signed. The hourly pruning wakes the loop for it.
+void Terminal::tell_policy_expiry() {
+  const Policy& policy = books_.policy();
+  if (expiry_told_ || !books_.clock_trusted()) return;
+  if (policy.valid_until - books_.now() >= report::policy_expires_soon_ms) return;
+  expiry_told_ = books_
+                     .write([&] {
+                       Json data = Json::object();
+                       data.set("version", policy.version).set("valid_until", rfc3339(policy.valid_until));
+                       return books_.journal("policy.expiring", std::move(data));
+                     })
+                     .has_value();
 }
 
 void Terminal::refuse_policy(std::string_view what, const std::string& reason) {

@@ -89,6 +89,7 @@ void Terminal::tick() {
                          })
                          .has_value();
   }
+  tell_policy_expiry();
   checkout_.tick();
   if (const auto at = forwarder_.next_tick_ms(); at && *at <= now) {
     forwarder_.watch_deadlines();

@@ -72,6 +72,7 @@ class Terminal {
  private:
   PosResult<Page> page(const hal::ListQuery& query);
   void tell_status();
+  void tell_policy_expiry();
   bool time_matters() const;
 
   Books books_;
@@ -85,6 +86,7 @@ class Terminal {
   std::int64_t prune_at_ms_{0};
   std::int64_t keep_time_at_ms_{0};
   bool degraded_told_{false};
+  bool expiry_told_{false};  // policy.expiring, once a start and policy
 };
 
 }  // namespace nightdrop::terminal

@@ -248,10 +248,15 @@ TEST_F(PolicyUpdate, AFailingDiskLeavesTheOldOneInForceUntilItIsAskedAgain) {
 }
 
 TEST_F(PolicyUpdate, APolicyThatSoonRunsOutIsWarnedOf) {
+  EXPECT_TRUE(events("policy.expiring").empty());
   EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"expires_soon":false}})");
   world_.advance(3'652 * 86'400 - 6 * 86'400);
   EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"expires_soon":true}})");
   EXPECT_NE(nightdrop({"status"}).out.find("a newer one is needed"), std::string::npos);
+  world_.await("the warning", [&] { return events("policy.expiring").size() == 1; });
+  EXPECT_EQ(update(signed_file(R"({"version":2,"valid_until":"2070-01-01T00:00:00Z"})")).exit_code, 0);
+  EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"expires_soon":false}})");
+  EXPECT_EQ(events("policy.expiring").size(), 1U);
 }
 
 }  // namespace

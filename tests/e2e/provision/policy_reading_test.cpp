@@ -103,6 +103,8 @@ TEST_F(PolicyReading, ADifferenceIsToldFieldByFieldWithItsDirection) {
   ASSERT_TRUE(json);
   EXPECT_EQ((*json)["same"].boolean(), false);
   EXPECT_EQ((*json)["differences"].size(), 7U);
+  EXPECT_EQ((*json)["version_raised"].boolean(), false);
+  EXPECT_NE(told.out.find("version: is not raised"), std::string::npos) << told.out;
   EXPECT_EQ(policy({"diff", before, scratch_ / "none"}).exit_code, 66) << "no difference is told of what is not there";
 }
 
@@ -135,6 +137,22 @@ TEST_F(PolicyReading, VerifyNeedsTheSignerAndTheSignature) {
   EXPECT_EQ(policy({"verify", reader + "/policy.json", "--signer", reader + "/policy_signer.pem"}).exit_code, 0);
   spill(reader + "/policy.json.sig", "");
   EXPECT_EQ(policy({"verify", reader + "/policy.json", "--signer", reader + "/policy_signer.pem"}).exit_code, 65);
+}
+
+TEST_F(PolicyReading, SignTellsOfAVersionThatWasNotRaised) {
+  const std::string reader = scratch_ / "r";
+  ASSERT_EQ(test::run(program, {"dev", "--out", reader, "--policy", file("p.json", document(""))}).exit_code, 0);
+  const auto sign = [&](const std::string& text) {
+    return policy({"sign", "--key", reader + "/signing/policy_signing.key", "--in", file("next.json", text), "--out",
+                   reader + "/policy.json"});
+  };
+  EXPECT_EQ(sign(document("")).out.find("note"), std::string::npos) << "the same again";
+  const Ended slip = sign(document(R"(,"device_count":5)"));
+  EXPECT_EQ(slip.exit_code, 0) << slip.err;
+  EXPECT_NE(slip.out.find("version: is not above"), std::string::npos) << slip.out;
+  std::string raised = document("");
+  raised.replace(raised.find("\"version\":2"), 11, "\"version\":3");
+  EXPECT_EQ(sign(raised).out.find("note"), std::string::npos);
 }
 
 TEST_F(PolicyReading, AShortPinIsWarnedOf) {
