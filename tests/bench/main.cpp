@@ -13,11 +13,13 @@
 #include <thread>
 #include <vector>
 
-#include "crypto/sealed_key_vault.hpp"
 #include "crypto/primitives.hpp"
+#include "crypto/sealed_key_vault.hpp"
 #include "store/sqlcipher_store.hpp"
 #include "tests/bench/bare.hpp"
+#include "tests/bench/keys.hpp"
 #include "tests/bench/reader.hpp"
+#include "tests/bench/table.hpp"
 
 namespace nightdrop::bench {
 namespace {
@@ -30,32 +32,9 @@ struct Scale {
   std::vector<int> drains{300, 10'000};
   std::vector<int> queue_lengths{0, 10'000, 1'000'000};
   int idle_s{10};
+  int dukpt_payments{20'000};
+  int provisioned{50};
 };
-
-double seconds(const std::function<void()>& work) {
-  const auto begin = Clock::now();
-  work();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-double percentile(std::vector<double> values, double p) {
-  std::ranges::sort(values);
-  return values[static_cast<std::size_t>(std::lround(p * static_cast<double>(values.size() - 1)))];
-}
-
-void row(const char* what, const std::string& figure, const std::string& against, double ratio, const char* aim) {
-  std::printf("| %-46s | %12s | %24s | %8.2f | %-7s |\n", what, figure.c_str(), against.c_str(), ratio, aim);
-  std::fflush(stdout);
-}
-
-[[gnu::format(printf, 1, 2)]] std::string text(const char* format, ...) {
-  char buffer[64];
-  va_list values;
-  va_start(values, format);
-  std::vsnprintf(buffer, sizeof buffer, format, values);
-  va_end(values);
-  return buffer;
-}
 
 std::int64_t proc_number(pid_t pid, const char* file, const char* key) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/" + file);
@@ -287,8 +266,9 @@ void bench_idle(Reader& reader, const Scale& scale) {
 
 int usage(int code) {
   std::puts(
-      "Usage: nightdrop-bench [--quick]\n\nPrints one table of figures as ratios within this run. --quick: fewer "
-      "rounds, shorter queues.\n"
+      "Usage: nightdrop-bench [--quick] [--keys]\n\nPrints one table of figures as ratios within this run. --quick: "
+      "fewer "
+      "rounds, shorter queues. --keys: the rows of keys alone.\n"
       "Runs the real daemon and the simulated acquirer from the directory it is in, in a temporary directory "
       "(TMPDIR).");
   return code;
@@ -298,11 +278,22 @@ int usage(int code) {
 
 int run(int argc, char** argv) {
   Scale scale;
+  bool keys_alone = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view option(argv[i]);
     if (option == "--help") return usage(0);
+    if (option == "--keys") {
+      keys_alone = true;
+      continue;
+    }
     if (option != "--quick") return usage(64);
-    scale = {.rounds = 2, .payments_a_round = 50, .drains = {100}, .queue_lengths = {0, 5'000}, .idle_s = 3};
+    scale = {.rounds = 2,
+             .payments_a_round = 50,
+             .drains = {100},
+             .queue_lengths = {0, 5'000},
+             .idle_s = 3,
+             .dukpt_payments = 2'000,
+             .provisioned = 5};
   }
   const std::string binaries = std::filesystem::canonical("/proc/self/exe").parent_path();
   const TemporaryDirectory dir;
@@ -310,6 +301,10 @@ int run(int argc, char** argv) {
   std::puts(
       "|:-----------------------------------------------|-------------:|-------------------------:|---------:|:--------"
       "|");
+
+  bench_dukpt(scale.dukpt_payments);
+  bench_provisioning(scale.provisioned, dir.path());
+  if (keys_alone) return 0;
 
   // The acquirer's port is needed to provision, its keys to start it: one is found first.
   const int port = 20'000 + getpid() % 20'000;
