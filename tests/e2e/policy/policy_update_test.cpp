@@ -254,6 +254,7 @@ TEST_F(PolicyUpdate, APolicyThatSoonRunsOutIsWarnedOf) {
   EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"expires_soon":true}})");
   EXPECT_NE(nightdrop({"status"}).out.find("a newer one is needed"), std::string::npos);
   world_.await("the warning", [&] { return events("policy.expiring").size() == 1; });
+  EXPECT_TRUE(world_.call("subscribe", R"({"consumer":"till","types":["policy.expiring"]})").ok());
   EXPECT_EQ(update(signed_file(R"({"version":2,"valid_until":"2070-01-01T00:00:00Z"})")).exit_code, 0);
   EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"expires_soon":false}})");
   EXPECT_EQ(events("policy.expiring").size(), 1U);
