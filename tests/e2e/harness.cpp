@@ -84,9 +84,9 @@ int exit_code(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-// Whether the process of this pidfd ends before patience does.
-bool ends_in_time(int handle) {
-  const auto deadline = Clock::now() + patience;
+// Whether the process of this pidfd ends in that time.
+bool ends_in_time(int handle, Milliseconds time = patience) {
+  const auto deadline = Clock::now() + time;
   pollfd ended{handle, POLLIN, 0};
   int count = 0;
   while ((count = ::poll(&ended, 1, left_of(deadline))) < 0 && errno == EINTR) {
@@ -107,16 +107,6 @@ bool is_free(int port) {
   return bound;
 }
 
-// Two ports in a row that nobody has, for the API and its admin side. They lie below the range from which the kernel
-// takes its own, so that none is ever a client's by chance, also while the acquirer is down.
-int new_port() {
-  static std::atomic<int> next{static_cast<int>(::getpid()) % 9'500};
-  for (;;) {
-    const int port = 12'000 + 2 * (next++ % 9'500);
-    if (is_free(port) && is_free(port + 1)) return port;
-  }
-}
-
 // The development policy, as the tool makes it, once a test program: with its approver's salted PIN.
 const Json& development_policy() {
   static const Json policy = [] {
@@ -131,6 +121,14 @@ const Json& development_policy() {
 }
 
 }  // namespace
+
+int new_port() {
+  static std::atomic<int> next{static_cast<int>(::getpid()) % 9'500};
+  for (;;) {
+    const int port = 12'000 + 2 * (next++ % 9'500);
+    if (is_free(port) && is_free(port + 1)) return port;
+  }
+}
 
 // --- processes ---
 
@@ -198,8 +196,8 @@ void Process::signal(int number) const {
   ::kill(process_, number);
 }
 
-int Process::wait() {
-  if (!ends_in_time(handle_)) fail_test("a process did not end in time");
+int Process::wait(Milliseconds time) {
+  if (!ends_in_time(handle_, time)) fail_test("a process did not end in time");
   int status = 0;
   ::waitpid(process_, &status, 0);
   process_ = -1;

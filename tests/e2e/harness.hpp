@@ -36,6 +36,10 @@ struct Ended {
 // Runs a program of the build to its end; one that goes on is killed when patience is over.
 Ended run(const std::string& program, const std::vector<std::string>& arguments, const std::string& input = "");
 
+// Two ports in a row that nobody has, for the API and its admin side. They lie below the range from which the kernel
+// takes its own, so that none is ever a client's by chance, also while the acquirer is down.
+int new_port();
+
 // A process of the build that stays; it dies with this object.
 class Process {
  public:
@@ -50,7 +54,7 @@ class Process {
   bool is_ready_within(Milliseconds time) const;
   void signal(int number) const;
   // Waits for its end. Ensures: the exit code, or 128 + signal. Errors: throws when it goes on.
-  int wait();
+  int wait(Milliseconds time = patience);
   int end(int number) {
     signal(number);
     return wait();
