@@ -1,13 +1,12 @@
-// The symmetric side of a development reader: a BDK with its ID, the reader's initial key ID, and keys.json, what the
-// acquirer has of them (docs/card_envelope.md).
+// What the acquirer of a development reader has of its keys, keys.json (docs/card_envelope.md), and where the reader's
+// derivation numbers begin.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <span>
 #include <string_view>
 
-#include "crypto/dukpt.hpp"
+#include "keys/line/station_db.hpp"
 #include "nightdrop/payment.hpp"
 #include "nightdrop/result.hpp"
 #include "nightdrop/secret.hpp"
@@ -21,16 +20,11 @@ struct DevelopmentKeys {
   std::array<std::uint8_t, 4> bdk_id{};
 };
 
-// Fresh keys; with `bdk` where that is not empty. The BDK's ID is the start of its check value (CMAC of zeros), so the
-// same BDK has the same ID wherever it is provisioned. Requires: `bdk` empty or of 16 or 32 bytes. Errors:
-// CryptoFailed, Io.
-[[nodiscard]] Result<DevelopmentKeys> make_development_keys(std::span<const std::uint8_t> bdk, KeyType key_type);
-
-// The reader's: BDK ID, then four bytes of the serial number: its number where that is ND and six digits, else a part
-// of its SHA-256 with the top bit set. Readers that share one under one BDK share their keys, so no two spellings of a
-// number may meet here.
-// Standard: ANSI X9.24-3-2017 (initial key ID).
-dukpt::InitialKeyId initial_key_id(const DevelopmentKeys& keys, std::string_view serial_number);
+// The derivation numbers of the station that makes this reader alone: 256 that no other serial number's meet, for its
+// number where that is ND and six digits, else for a part of its SHA-256 with the top bit set. A reader that is made
+// anew begins at a random place in the first half, because its station has forgotten the one before: readers that share
+// a derivation number under one given BDK share their keys. Errors: Io (no random bytes).
+[[nodiscard]] Result<DerivationRange> derivation_range(std::string_view serial_number);
 
 // The text of keys.json: bdk, bdk_id, key_type, fingerprint_key.
 SecretBytes keys_json(const DevelopmentKeys& keys);

@@ -6,32 +6,54 @@
 #include <array>
 #include <functional>
 #include <system_error>
+#include <thread>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "config/config.hpp"
 #include "crypto/sealed_key_vault.hpp"
-#include "crypto/vault_maker.hpp"
-#include "crypto/p256.hpp"
-#include "keys/certificates.hpp"
+#include "keys/command_line.hpp"
 #include "keys/dev/development_keys.hpp"
+#include "keys/dev/development_station.hpp"
 #include "keys/files.hpp"
+#include "keys/line/provision_unit.hpp"
 #include "keys/policy/policy_document.hpp"
 #include "nightdrop/words.hpp"
+#include "provisioning/reader.hpp"
+#include "provisioning/reader_home.hpp"
+#include "x509/memory_key.hpp"
 
 namespace nightdrop::keys {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr UtcMs day_ms = 86'400'000;
+constexpr std::int64_t certificate_days = 3'652;  // development has no renewal to wait for
 constexpr const char* mark_file = "DEVELOPMENT";
 constexpr std::string_view mark_text =
     "Made by nightdrop-provision dev. The keys in this folder are for development alone: they take no real card.\n"
     "nightdrop-provision dev may make this folder anew, and everything it holds is then gone.\n";
 // What this tool makes in the folder, or what daemon and acquirer add to it: the whole of what making anew takes away.
-constexpr std::array parts{
-    "nightdrop.json", "vault",    "queue",   "policy.json", "policy.json.sig", "policy_signer.pem", "ca.pem",
-    "reader.pem",     "acquirer", "signing", "run",         "world.json",      "world.json.clock"};
+constexpr std::array parts{"nightdrop.json",
+                           "vault",
+                           "queue",
+                           "policy.json",
+                           "policy.json.sig",
+                           "policy_signer.pem",
+                           "ca.pem",
+                           "reader.pem",
+                           "acquirer",
+                           "signing",
+                           "run",
+                           "world.json",
+                           "world.json.clock",
+                           "station",
+                           "factory.key",
+                           ".new",
+                           ".erasing",
+                           "manufacturing_ca.pem"};
 
 // The configuration; paths are relative, so that the folder can be moved or copied.
 std::string configuration(const DevelopmentOptions& options) {
@@ -131,60 +153,125 @@ Outcome<std::string> policy_text(const DevelopmentOptions& options, UtcMs now) {
   return text;
 }
 
-Outcome<void> write_policy(const fs::path& folder, const std::string& policy) {
-  const auto key = PrivateKey::generate();
-  if (!key) return refuse("the policy's key", key.error());
-  const auto pem = key->to_pem();
-  const auto public_pem = key->public_pem();
-  if (!pem || !public_pem) return refuse("the policy's key", pem ? public_pem.error() : pem.error());
-  if (auto written = write_file(folder / "signing" / "policy_signing.key", pem->view()); !written) return written;
-  if (auto written = write_file(folder / "policy_signer.pem", *public_pem); !written) return written;
-  return write_signed(folder / "policy.json", policy, *key);
-}
-
-// The vault, and the reader's public key as SubjectPublicKeyInfo.
-Outcome<std::vector<std::uint8_t>> write_vault(const DevelopmentOptions& options, const DevelopmentKeys& keys) {
-  VaultContents contents;
-  contents.development = true;
-  contents.initial_key_id = initial_key_id(keys, options.serial_number);
-  contents.fingerprint_key = SecretBytes(keys.fingerprint_key.view());
-  auto initial_key = dukpt::derive_initial_key(keys.bdk.view(), contents.initial_key_id);
-  if (!initial_key) return refuse("the initial key", initial_key.error());
-  contents.initial_key = std::move(*initial_key);
-  auto maker = VaultMaker::begin(options.folder / "vault");
-  if (!maker) return refuse("the vault", maker.error());
-  if (const auto made = maker->complete(contents); !made) return refuse("the vault", made.error());
-  return p256_to_spki_der(maker->public_key());
-}
-
-Outcome<void> write_certificates(const DevelopmentOptions& options, std::span<const std::uint8_t> reader_key,
-                                 UtcMs now) {
-  const fs::path& folder = options.folder;
-  const auto authority = CertificateAuthority::make("Nightdrop development CA", now);
-  const auto server_key = PrivateKey::generate();
-  if (!authority || !server_key) return refuse("certificates", authority ? server_key.error() : authority.error());
-  std::vector<std::string> hosts{"localhost", "127.0.0.1", "::1"};
+// What else the acquirer has: its server's certificate, by the same CA as the reader's, and the keys.
+Outcome<void> write_acquirer(const DevelopmentOptions& options, Station& station, const DevelopmentKeys& keys,
+                             UtcMs now) {
+  const fs::path folder = options.folder / "acquirer";
+  const auto key = x509::MemoryKey::generate();
+  if (!key) return refuse("the server's key", key.error());
+  const auto key_pem = key->to_pem();
+  if (!key_pem) return refuse("the server's key", key_pem.error());
+  const auto number = x509::random_serial_number();
+  if (!number) return refuse("the server's certificate", number.error());
+  x509::IssueOptions wanted;
+  wanted.hosts = {"localhost", "127.0.0.1", "::1"};
   if (const std::string host = host_of(options.acquirer_url);
-      std::find(hosts.begin(), hosts.end(), host) == hosts.end()) {
-    hosts.push_back(host);
+      std::ranges::find(wanted.hosts, host) == wanted.hosts.end()) {
+    wanted.hosts.push_back(host);
   }
-  const auto server = authority->issue_server(*server_key, hosts);
-  const auto reader = authority->issue_client(reader_key, options.serial_number);
-  const auto server_key_pem = server_key->to_pem();
-  if (!server) return refuse("the server's certificate", server.error());
-  if (!reader) return refuse("the reader's certificate", reader.error());
-  if (!server_key_pem) return refuse("the server's key", server_key_pem.error());
-  const std::array texts{
-      std::pair{folder / "ca.pem", &authority->pem()},
-      std::pair{folder / "reader.pem", &*reader},
-      std::pair{folder / "acquirer" / "ca.pem", &authority->pem()},
-      std::pair{folder / "acquirer" / "server.pem", &*server},
-      std::pair{folder / "acquirer" / "readers" / (options.serial_number + ".pem"), &*reader},
-  };
-  for (const auto& [file, text] : texts) {
-    if (auto written = write_file(file, *text); !written) return written;
+  wanted.common_name = wanted.hosts.front();
+  wanted.serial_number = *number;
+  wanted.not_before = now - day_ms;
+  wanted.not_after = now + certificate_days * day_ms;
+  wanted.purpose = x509::Purpose::Server;
+  const auto certificate = x509::issue(station.authority_signer(), station.authority(), key->public_key(), wanted);
+  if (!certificate) return refuse("the server's certificate", certificate.error());
+  if (auto written = write_file(folder / "server.pem", certificate->pem()); !written) return written;
+  if (auto written = write_file(folder / "server.key", key_pem->view()); !written) return written;
+  if (auto written = write_file(folder / "ca.pem", station.authority_pem()); !written) return written;
+  const SecretBytes text = keys_json(keys);
+  return write_file(folder / "keys.json", text.view());
+}
+
+// The reader's end, as its factory firmware would serve it, at the far end of a line in this process.
+class ReaderInTheMaking {
+ public:
+  static Outcome<std::unique_ptr<ReaderInTheMaking>> open(const DevelopmentOptions& options, const Station& station) {
+    provisioning::ReaderHomeSettings settings;
+    settings.folder = options.folder;
+    settings.serial_number = options.serial_number;
+    settings.firmware_version = "development";
+    settings.authority = station.authority();
+    settings.open_vault = [](const fs::path& dir) -> Result<std::unique_ptr<hal::KeyVault>> {
+      auto vault = SealedKeyVault::open(dir, [](std::function<void()> call) { call(); });
+      if (!vault) return std::unexpected(vault.error());
+      return std::unique_ptr<hal::KeyVault>(std::move(*vault));
+    };
+    settings.wall_clock = keys::now;
+    auto home = provisioning::FileReaderHome::open(std::move(settings));
+    if (!home) return refuse((options.folder.string() + ", the reader").c_str(), home.error());
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return refuse(Exit::Software, "no socket pair");
+    std::unique_ptr<ReaderInTheMaking> self(new ReaderInTheMaking);
+    self->home_ = std::move(*home);
+    self->near_ = provisioning::stream_of(ends[0]);
+    self->thread_ = std::thread([served = self->home_.get(), end = ends[1], authority = station.authority()] {
+      const auto stream = provisioning::stream_of(end);
+      provisioning::FactoryReader reader(*stream, *served, authority, keys::now);
+      for (auto ended = reader.serve(); ended && *ended != provisioning::FactoryReader::Ended::LineGone;) {
+        ended = reader.serve();
+      }
+    });
+    return self;
   }
-  return write_file(folder / "acquirer" / "server.key", server_key_pem->view());
+  ~ReaderInTheMaking() {
+    near_.reset();
+    if (thread_.joinable()) thread_.join();
+  }
+  ReaderInTheMaking(const ReaderInTheMaking&) = delete;
+  ReaderInTheMaking& operator=(const ReaderInTheMaking&) = delete;
+  provisioning::Stream& line() { return *near_; }
+
+ private:
+  ReaderInTheMaking() = default;
+  std::unique_ptr<provisioning::FileReaderHome> home_;
+  std::unique_ptr<provisioning::Stream> near_;
+  std::thread thread_;
+};
+
+// As `device` does it, but for where the line ends.
+Outcome<UnitResult> provision(const DevelopmentOptions& options, Station& station, const std::string& policy,
+                              const DevelopmentKeys& keys) {
+  Recipe recipe;
+  auto signed_policy = sign_policy(station, policy, "the policy");
+  if (!signed_policy) return std::unexpected(signed_policy.error());
+  recipe.policy = std::move(*signed_policy);
+  recipe.config_template = configuration(options);
+  recipe.acquirer_ca_pem = station.authority_pem();
+  recipe.acquirer_dir = options.folder / "acquirer";
+  recipe.bdk_id = keys.bdk_id;
+  recipe.development = true;
+  recipe.certificate_days = certificate_days;
+  const auto unit =
+      station.db().take_order({"dev", options.serial_number, recipe.policy.merchant, "in this process", ""}, now());
+  if (!unit) return std::unexpected(unit.error());
+  const auto reader = ReaderInTheMaking::open(options, station);
+  if (!reader) return std::unexpected(reader.error());
+  return provision_unit({station, recipe, now}, *unit, (*reader)->line(),
+                        crash_point_of_environment(options.serial_number));
+}
+
+// Everything after the checks.
+Outcome<KeyType> make_all(const DevelopmentOptions& options, const std::string& policy, const std::string& merchant,
+                          UtcMs now) {
+  const fs::path& folder = options.folder;
+  const auto policy_key = x509::MemoryKey::generate();
+  if (!policy_key) return refuse("the policy's key", policy_key.error());
+  const auto policy_key_pem = policy_key->to_pem();
+  if (!policy_key_pem) return refuse("the policy's key", policy_key_pem.error());
+  if (auto written = write_file(folder / "signing" / "policy_signing.key", policy_key_pem->view()); !written) {
+    return std::unexpected(written.error());
+  }
+  const auto keys =
+      make_development_station({folder / "station", merchant, options.key_type, options.bdk.view()}, *policy_key, now);
+  if (!keys) return std::unexpected(keys.error());
+  const auto range = derivation_range(options.serial_number);
+  if (!range) return refuse("a derivation number", range.error());
+  const auto station = Station::open(folder / "station", *range);
+  if (!station) return std::unexpected(station.error());
+  if (auto written = write_acquirer(options, **station, *keys, now); !written) return std::unexpected(written.error());
+  if (const auto done = provision(options, **station, policy, *keys); !done) return std::unexpected(done.error());
+  return keys->key_type;
 }
 
 Made report(const DevelopmentOptions& options, const Config& config, KeyType key_type) {
@@ -199,6 +286,7 @@ Made report(const DevelopmentOptions& options, const Config& config, KeyType key
       .set("pos_socket", config.pos_socket.path)
       .set("sim_socket", config.sim_socket)
       .set("policy", config.policy_file)
+      .set("station", (folder / "station").string())
       .set("policy_signing_key", (folder / "signing" / "policy_signing.key").string())
       .set("key_type", word(key_type))
       .set("development", true);
@@ -231,20 +319,15 @@ Outcome<Made> make_development_reader(const DevelopmentOptions& given, UtcMs now
   if (!config) return refuse(Exit::Config, config.error().message);
   const auto policy = policy_text(options, now);
   if (!policy) return std::unexpected(policy.error());
-  const auto keys = make_development_keys(given.bdk.view(), given.key_type);
-  if (!keys) return refuse("the BDK", keys.error());
+  const auto parsed = check_policy(*policy, "the policy");
+  if (!parsed) return std::unexpected(parsed.error());
+  options.key_type = given.bdk.size() == 32 ? KeyType::Aes256 : given.bdk.empty() ? given.key_type : KeyType::Aes128;
+  options.bdk = SecretBytes(given.bdk.view());
 
   if (auto cleared = clear(options.folder); !cleared) return std::unexpected(cleared.error());
-  const auto reader_key = write_vault(options, *keys);
-  if (!reader_key) return std::unexpected(reader_key.error());
-  const SecretBytes acquirer_keys = keys_json(*keys);
-  if (auto written = write_file(options.folder / "acquirer" / "keys.json", acquirer_keys.view()); !written) {
-    return std::unexpected(written.error());
-  }
-  if (auto written = write_certificates(options, *reader_key, now); !written) return std::unexpected(written.error());
-  if (auto written = write_policy(options.folder, *policy); !written) return std::unexpected(written.error());
-  if (auto written = write_file(config_file, config_text); !written) return std::unexpected(written.error());
-  return Outcome<Made>(report(options, *config, keys->key_type));
+  const auto key_type = make_all(options, *policy, parsed->merchant_id, now);
+  if (!key_type) return std::unexpected(key_type.error());
+  return Outcome<Made>(report(options, *config, *key_type));
 }
 
 }  // namespace nightdrop::keys

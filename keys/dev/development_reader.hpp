@@ -1,6 +1,7 @@
-// `nightdrop-provision dev`: a whole simulated reader and its acquirer's side, with fresh keys, in one folder. The keys
-// are for development: the vault carries a mark that a release build of nightdropd refuses, and the BDK, which no
-// reader's manufacturer would ever hold together with a reader's files, lies beside it for the simulated acquirer.
+// `nightdrop-provision dev`: a whole simulated reader and its acquirer's side, with fresh keys, in one folder. Method:
+// a station in DIR/station, made by the same ceremony as any, provisions a reader whose home is DIR by the same session
+// as any, over a line that does not leave the process. The keys are for development: the vault carries a mark that a
+// release build of nightdropd refuses, and the BDK lies beside it for the simulated acquirer.
 #pragma once
 
 #include <filesystem>

@@ -17,23 +17,14 @@ namespace {
 Outcome<SignedPolicy> read_policy(Station& station, const std::string& file) {
   auto document = read_file(file);
   if (!document) return std::unexpected(document.error());
-  const auto policy = check_policy(*document, file);
-  if (!policy) return std::unexpected(policy.error());
-  SignedPolicy made{std::move(*document), "", policy->merchant_id};
   const std::string signature_file = file + ".sig";
   std::error_code ignored;
-  if (std::filesystem::exists(signature_file, ignored)) {
-    const auto signature = read_file(signature_file);
-    if (!signature) return std::unexpected(signature.error());
-    const auto loaded = load_policy(made.document, *signature, station.policy_signer_pem(), 0, verify_signature);
-    if (!loaded) return refuse(Exit::Data, file + ": " + loaded.error().message);
-    made.signature = *signature;
-  } else {
-    const auto signature = station.hsm().sign("policy", bytes_of(made.document));
-    if (!signature) return std::unexpected(signature.error());
-    made.signature = to_base64(*signature) + "\n";
-  }
-  return made;
+  if (!std::filesystem::exists(signature_file, ignored)) return sign_policy(station, std::move(*document), file);
+  const auto signature = read_file(signature_file);
+  if (!signature) return std::unexpected(signature.error());
+  const auto loaded = load_policy(*document, *signature, station.policy_signer_pem(), 0, verify_signature);
+  if (!loaded) return refuse(Exit::Data, file + ": " + loaded.error().message);
+  return SignedPolicy{std::move(*document), *signature, loaded->merchant_id};
 }
 
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
@@ -43,6 +34,14 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
 }
 
 }  // namespace
+
+Outcome<SignedPolicy> sign_policy(Station& station, std::string document, const std::string& name) {
+  const auto policy = check_policy(document, name);
+  if (!policy) return std::unexpected(policy.error());
+  const auto signature = station.hsm().sign("policy", bytes_of(document));
+  if (!signature) return std::unexpected(signature.error());
+  return SignedPolicy{std::move(document), to_base64(*signature) + "\n", policy->merchant_id};
+}
 
 Outcome<Recipe> make_recipe(Station& station, const RecipeOptions& options) {
   Recipe recipe;

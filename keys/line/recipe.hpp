@@ -44,6 +44,9 @@ struct RecipeOptions {
 // Errors: NoInput, Data (policy, signature), Config (template, BDK).
 Outcome<Recipe> make_recipe(Station& station, const RecipeOptions& options);
 
+// A policy that the station's policy key signs now. Errors: Data (it is no policy; `name` is the file's), Software.
+Outcome<SignedPolicy> sign_policy(Station& station, std::string document, const std::string& name);
+
 // The reader's nightdrop.json: the template with {serial_number} and {merchant_id} put in, serial_number and
 // acquirer.url set. Errors: Config (the result is no configuration; the message names the field).
 Outcome<std::string> reader_configuration(const Recipe& recipe, const Order& order);

@@ -138,6 +138,30 @@ Result<void> Token::import_aes(std::span<const std::uint8_t> bytes, const KeyTem
   return {};
 }
 
+Result<void> Token::import_p256(std::span<const std::uint8_t, 32> scalar, std::span<const std::uint8_t, 65> point,
+                                const KeyTemplate& key) {
+  const std::lock_guard lock(state_->mutex);
+  ND_TRY(state_->expect_free(key.label));
+  std::vector<std::uint8_t> octets{0x04, 65};  // a DER OCTET STRING
+  octets.insert(octets.end(), point.begin(), point.end());
+  Template open_half;
+  describe_key(open_half, key, CKO_PUBLIC_KEY, CKK_EC);
+  open_half.bytes(CKA_EC_PARAMS, p256_parameters).bytes(CKA_EC_POINT, octets);
+  open_half.flag(CKA_PRIVATE, false).flag(CKA_VERIFY, may(key, KeyUse::Sign));
+  Template secret_half;
+  describe_key(secret_half, key, CKO_PRIVATE_KEY, CKK_EC);
+  describe_secret(secret_half, key);
+  secret_half.flag(CKA_SIGN, may(key, KeyUse::Sign)).flag(CKA_DERIVE, may(key, KeyUse::Derive));
+  secret_half.bytes(CKA_EC_PARAMS, p256_parameters).bytes(CKA_VALUE, scalar);
+  CK_OBJECT_HANDLE handle = 0;
+  // The private half last: has() tells of a key that is whole.
+  ND_CHECK(state_->functions->C_CreateObject(state_->session, open_half.data(), open_half.size(), &handle),
+           "the token does not take the P-256 key");
+  ND_CHECK(state_->functions->C_CreateObject(state_->session, secret_half.data(), secret_half.size(), &handle),
+           "the token does not take the P-256 key");
+  return {};
+}
+
 Result<void> Token::destroy(std::string_view label) {
   const std::lock_guard lock(state_->mutex);
   const auto secret = state_->key(label);

@@ -69,6 +69,8 @@ class Token {
   [[nodiscard]] Result<void> generate_p256(const KeyTemplate& key);
   // Brings a key in: its clear bytes were in this process; CKA_LOCAL stays false, which listings show.
   [[nodiscard]] Result<void> import_aes(std::span<const std::uint8_t> bytes, const KeyTemplate& key);
+  [[nodiscard]] Result<void> import_p256(std::span<const std::uint8_t, 32> scalar,
+                                         std::span<const std::uint8_t, 65> point, const KeyTemplate& key);
   // Errors: NotFound.
   [[nodiscard]] Result<void> destroy(std::string_view label);
   [[nodiscard]] Result<void> lock_extraction(std::string_view label);

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -95,6 +97,16 @@ Result<Bytes> MemoryKey::sign(std::span<const std::uint8_t> message) const {
   }
   signature.resize(size);
   return signature;
+}
+
+Result<Secret<32>> MemoryKey::scalar() const {
+  BIGNUM* number = nullptr;
+  Secret<32> bytes;
+  const bool done = EVP_PKEY_get_bn_param(parts_->key.get(), OSSL_PKEY_PARAM_PRIV_KEY, &number) == 1 &&
+                    BN_bn2binpad(number, bytes.writable().data(), 32) == 32;
+  BN_clear_free(number);
+  if (!done) return failed("a key could not be read");
+  return Result<Secret<32>>(std::move(bytes));
 }
 
 Result<SecretBytes> MemoryKey::to_pem() const {

@@ -34,6 +34,8 @@ class MemoryKey {
   Signer signer() const;
   // ECDSA with SHA-256; DER. Errors: CryptoFailed.
   [[nodiscard]] Result<Bytes> sign(std::span<const std::uint8_t> message) const;
+  // The private number itself, for a token that is to have this key. Errors: CryptoFailed.
+  [[nodiscard]] Result<Secret<32>> scalar() const;
   // PKCS #8. Errors: CryptoFailed.
   [[nodiscard]] Result<SecretBytes> to_pem() const;
   // "BEGIN PUBLIC KEY". Errors: CryptoFailed.

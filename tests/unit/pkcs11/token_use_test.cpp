@@ -127,5 +127,25 @@ TEST(TokenThreads, ShareOneSession) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST(TokenImport, AP256KeySignsAndIsTold) {
+  const auto token = soft_hsm().make_open_token();
+  const auto scalar = p256_generate();
+  ASSERT_TRUE(scalar);
+  const P256Point point = p256_public_key(scalar->view()).value();
+  ASSERT_TRUE(token->import_p256(scalar->view(), point, {"brought", {KeyUse::Sign}}));
+  EXPECT_EQ(token->public_key("brought").value(), Bytes(point.begin(), point.end()));
+  const Digest digest = sha256(some(20, 1));
+  const auto raw = token->sign_digest("brought", digest);
+  ASSERT_TRUE(raw) << raw.error().text;
+  P256RawSignature signature{};
+  std::copy(raw->begin(), raw->end(), signature.begin());
+  EXPECT_TRUE(p256_verify_digest(point, digest, p256_signature_to_der(signature)));
+  const auto facts = token->facts("brought");
+  ASSERT_TRUE(facts);
+  EXPECT_FALSE(facts->local) << "its bytes were in a process";
+  EXPECT_FALSE(facts->extractable);
+  EXPECT_EQ(token->import_p256(scalar->view(), point, {"brought", {KeyUse::Sign}}).error().code, Errc::Conflict);
+}
+
 }  // namespace
 }  // namespace nightdrop::pkcs11
