@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <functional>
 #include <system_error>
 #include <thread>
@@ -192,7 +193,8 @@ class ReaderInTheMaking {
     settings.serial_number = options.serial_number;
     settings.firmware_version = "development";
     settings.authority = station.authority();
-    settings.open_vault = [](const fs::path& dir) -> Result<std::unique_ptr<hal::KeyVault>> {
+    settings.root_settings = [](const VaultConfig&) { return RootSettings{}; };  // files, as the configuration says
+    settings.open_vault = [](const fs::path& dir, const Config&) -> Result<std::unique_ptr<hal::KeyVault>> {
       auto vault = SealedKeyVault::open(dir, [](std::function<void()> call) { call(); });
       if (!vault) return std::unexpected(vault.error());
       return std::unique_ptr<hal::KeyVault>(std::move(*vault));
@@ -229,6 +231,36 @@ class ReaderInTheMaking {
   std::thread thread_;
 };
 
+// Where the station is while it is at work: SoftHSM2 writes its files again for each attribute of a key, which takes
+// seconds on a disk and nothing in memory. Without /dev/shm it works in its place. Gone with this object.
+class WorkingFolder {
+ public:
+  explicit WorkingFolder(const fs::path& place) : place_(place), folder_(place) {
+    std::string name = "/dev/shm/nightdrop-dev-XXXXXX";
+    if (mkdtemp(name.data()) != nullptr) folder_ = temporary_ = name;
+  }
+  ~WorkingFolder() {
+    std::error_code ignored;
+    if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+  }
+  WorkingFolder(const WorkingFolder&) = delete;
+  WorkingFolder& operator=(const WorkingFolder&) = delete;
+  const fs::path& folder() const { return folder_; }
+  // Puts everything into its place.
+  Outcome<void> keep() const {
+    if (temporary_.empty()) return {};
+    std::error_code error;
+    fs::copy(temporary_, place_, fs::copy_options::recursive, error);
+    if (error) return refuse(Exit::CannotCreate, place_.string() + ": " + error.message());
+    return {};
+  }
+
+ private:
+  fs::path place_;
+  fs::path folder_;
+  fs::path temporary_;
+};
+
 // As `device` does it, but for where the line ends.
 Outcome<UnitResult> provision(const DevelopmentOptions& options, Station& station, const std::string& policy,
                               const DevelopmentKeys& keys) {
@@ -262,15 +294,20 @@ Outcome<KeyType> make_all(const DevelopmentOptions& options, const std::string& 
   if (auto written = write_file(folder / "signing" / "policy_signing.key", policy_key_pem->view()); !written) {
     return std::unexpected(written.error());
   }
+  const WorkingFolder work(folder / "station");
   const auto keys =
-      make_development_station({folder / "station", merchant, options.key_type, options.bdk.view()}, *policy_key, now);
+      make_development_station({work.folder(), merchant, options.key_type, options.bdk.view()}, *policy_key, now);
   if (!keys) return std::unexpected(keys.error());
   const auto range = derivation_range(options.serial_number);
   if (!range) return refuse("a derivation number", range.error());
-  const auto station = Station::open(folder / "station", *range);
-  if (!station) return std::unexpected(station.error());
-  if (auto written = write_acquirer(options, **station, *keys, now); !written) return std::unexpected(written.error());
-  if (const auto done = provision(options, **station, policy, *keys); !done) return std::unexpected(done.error());
+  {
+    const auto station = Station::open(work.folder(), *range);
+    if (!station) return std::unexpected(station.error());
+    if (auto written = write_acquirer(options, **station, *keys, now); !written)
+      return std::unexpected(written.error());
+    if (const auto done = provision(options, **station, policy, *keys); !done) return std::unexpected(done.error());
+  }
+  if (auto kept = work.keep(); !kept) return std::unexpected(kept.error());
   return keys->key_type;
 }
 

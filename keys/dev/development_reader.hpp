@@ -24,8 +24,8 @@ struct DevelopmentOptions {
 };
 
 // Makes the folder, or makes it anew where this tool made it before: keys, queue and ledger of the earlier one are
-// gone. Ensures: nightdrop.json is written last, so a folder that has one is whole. Errors: CannotCreate (files; a
-// foreign folder; a path too long for a socket), Config (serial number, URL), Data (policy).
+// gone. Ensures: a folder with nightdrop.json holds a whole reader; station/ is put beside it last. Errors:
+// CannotCreate (files; a foreign folder; a path too long for a socket), Config (serial number, URL), Data (policy).
 Outcome<Made> make_development_reader(const DevelopmentOptions& options, UtcMs now);
 
 }  // namespace nightdrop::keys

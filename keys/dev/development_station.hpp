@@ -14,7 +14,7 @@
 namespace nightdrop::keys {
 
 struct DevelopmentStation {
-  std::filesystem::path folder;  // DIR/station; must not be there yet
+  std::filesystem::path folder;  // nothing in it yet
   std::string merchant;
   KeyType key_type{KeyType::Aes128};
   std::span<const std::uint8_t> bdk;  // 16 or 32 bytes; empty: the HSM makes one

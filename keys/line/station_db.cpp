@@ -62,6 +62,10 @@ Outcome<std::unique_ptr<StationDb>> StationDb::open(const std::filesystem::path&
   if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
     return refuse(Exit::Busy, folder.string() + ": another process works with this station");
   }
+  // SQLite would make it readable by others, and gives its WAL the mode of the file.
+  const int file = ::open(self->file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return refuse(Exit::CannotCreate, self->file_.string() + ": " + std::strerror(errno));
+  close(file);
   if (const auto opened = self->db_.open(self->file_, key, {}); !opened) {
     if (opened.error().code == Errc::WrongKey || opened.error().code == Errc::Corrupt) {
       return refuse(Exit::Data, self->file_.string() + ": is damaged, or sealed under another key");

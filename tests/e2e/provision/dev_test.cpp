@@ -67,7 +67,8 @@ TEST_F(Dev, makes_all_of_it_and_keeps_it_private) {
   for (const char* name :
        {"nightdrop.json", "policy.json", "policy.json.sig", "policy_signer.pem", "ca.pem", "reader.pem", "vault",
         "queue", "run", "acquirer/keys.json", "acquirer/server.pem", "acquirer/server.key", "acquirer/ca.pem",
-        "acquirer/readers/ND000001.pem", "signing/policy_signing.key"}) {
+        "acquirer/readers/ND000001.pem", "signing/policy_signing.key", "manufacturing_ca.pem", "station/hsm.json",
+        "station/station.db", "station/transcript.txt"}) {
     EXPECT_TRUE(fs::exists(fs::path(dir_) / name)) << name;
   }
   EXPECT_TRUE(fs::is_empty(dir_ + "/queue"));
@@ -156,6 +157,45 @@ TEST_F(Dev, no_two_serial_numbers_share_keys_under_one_bdk) {
     ids.insert(opened->initial_key_id());
   }
   EXPECT_EQ(ids.size(), serials.size());
+}
+
+TEST_F(Dev, a_reader_made_anew_under_one_bdk_does_not_begin_where_it_began) {
+  // By chance one in 128 pairs may: five in a row may not.
+  std::set<dukpt::InitialKeyId> ids;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(dev({"--bdk", "00112233445566778899aabbccddeeff"}).exit_code, 0);
+    const auto opened = vault();
+    ASSERT_NE(opened, nullptr);
+    const auto id = opened->initial_key_id();
+    EXPECT_EQ(id[6], 1) << "256 numbers of its own, by ND000001";
+    ids.insert(id);
+  }
+  EXPECT_GT(ids.size(), 1U);
+}
+
+TEST_F(Dev, a_bdk_comes_from_a_file_too) {
+  const std::string file = scratch_ / "bdk";
+  spill(file, "00112233445566778899AABBCCDDEEFF\n");
+  ASSERT_EQ(dev({"--bdk-file", file}).exit_code, 0);
+  EXPECT_EQ(keys()["bdk"].string(), "00112233445566778899aabbccddeeff");
+  spill(file, "0011\n");
+  EXPECT_EQ(dev({"--bdk-file", file}).exit_code, 65);
+  EXPECT_EQ(dev({"--bdk-file", scratch_ / "none"}).exit_code, 66);
+  EXPECT_EQ(dev({"--bdk-file", file, "--bdk", "00112233445566778899aabbccddeeff"}).exit_code, 64);
+}
+
+TEST_F(Dev, its_station_is_one_like_any) {
+  ASSERT_EQ(dev().exit_code, 0);
+  const std::string station = dir_ + "/station";
+  const Ended listed = test::run(program, {"--json", "list", "--station", station});
+  ASSERT_EQ(listed.exit_code, 0) << listed.err;
+  const auto list = Json::parse(listed.out);
+  ASSERT_TRUE(list);
+  const JsonView unit = (*list)["units"].items().front();
+  EXPECT_EQ(unit["serial_number"].string(), "ND000001");
+  EXPECT_EQ(unit["state"].string(), "provisioned");
+  EXPECT_EQ(unit["initial_key_id"].string(), hex_upper(vault()->initial_key_id()));
+  EXPECT_EQ(test::run(program, {"ceremony", "transcript", "--station", station, "--verify"}).exit_code, 0);
 }
 
 TEST_F(Dev, a_given_bdk_of_256_bits_is_taken) {
