@@ -84,7 +84,7 @@ Outcome<DevelopmentKeys> make_development_station(const DevelopmentStation& want
   CeremonyContext context;
   context.folder = wanted.folder.string();
   context.operators = {"development"};
-  context.now = now;
+  context.clock = [now] { return now; };
   if (auto done = hsm_init(context, {"", token_label, wanted.folder / "pin", wanted.folder / "so_pin"}); !done) {
     return std::unexpected(done.error());
   }
