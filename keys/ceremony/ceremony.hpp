@@ -43,6 +43,10 @@ Outcome<Made> ceremony_init(const CeremonyContext& context, const CeremonyInitOp
 // A merchant's fingerprint key. Errors: CannotCreate (it is there), Usage.
 Outcome<Made> ceremony_add_merchant(const CeremonyContext& context, const std::string& merchant);
 
+// New certificates for the keys `station` and `orders`, under their names, in place of those that end.
+// Errors: Data (the ceremony was not finished), CannotCreate.
+Outcome<Made> ceremony_renew(const CeremonyContext& context);
+
 struct CeremonyImportOptions {
   std::string key;                           // bdk, bdk/ID, kbpk/NAME, transport or fingerprint/M
   std::size_t components{2};                 // 2 or 3

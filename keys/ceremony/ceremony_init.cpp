@@ -7,6 +7,7 @@
 #include "keys/ceremony/room.hpp"
 #include "keys/files.hpp"
 #include "nightdrop/encoding.hpp"
+#include "nightdrop/time_text.hpp"
 #include "nightdrop/words.hpp"
 
 namespace nightdrop::keys {
@@ -200,6 +201,42 @@ Outcome<Made> ceremony_init(const CeremonyContext& context, const CeremonyInitOp
   }
   if (auto made = make_all(*room, options); !made) return std::unexpected(made.error());
   return list_keys(*room);
+}
+
+Outcome<Made> ceremony_renew(const CeremonyContext& context) {
+  auto room = Room::enter(context);
+  if (!room) return std::unexpected(room.error());
+  if (!room->transcript().has_step(finished))
+    return refuse(Exit::Data, "the ceremony is not finished: `ceremony init`");
+  const auto signer = room->hsm().signer("ca");
+  if (!signer) return std::unexpected(signer.error());
+  const auto authority = read_certificate(room->folder() / "ca.pem", signer->public_key);
+  if (!authority) return std::unexpected(authority.error());
+  Made made;
+  for (const std::string key : {"station", "orders"}) {
+    const auto subject = room->hsm().public_key(key);
+    if (!subject) return std::unexpected(subject.error());
+    const auto before = read_certificate(room->folder() / (key + ".pem"), *subject);
+    if (!before) return std::unexpected(before.error());
+    const auto options = certificate_options(*room, before->common_name, leaf_days, x509::Purpose::Station);
+    if (!options) return std::unexpected(options.error());
+    const auto after = x509::issue(*signer, *authority, *subject, *options);
+    if (!after) return refuse((key + ".pem, the certificate").c_str(), after.error());
+    const auto written = room->write_down({"certificate renewed",
+                                           {{"certificate of", key},
+                                            {"name", after->common_name},
+                                            {"serial number", after->serial_number},
+                                            {"SHA-256", fingerprint_of(after->der)},
+                                            {"in place of", before->serial_number}}});
+    if (!written) return std::unexpected(written.error());
+    if (auto file = write_file(room->folder() / (key + ".pem"), after->pem()); !file)
+      return std::unexpected(file.error());
+    room->at("written " + key + ".pem");
+    made.text += key + ".pem: until " + rfc3339(after->not_after).substr(0, 10) + ", SHA-256 " +
+                 fingerprint_of(after->der) + "\n";
+    made.json.set(key, fingerprint_of(after->der));
+  }
+  return Outcome<Made>(std::move(made));
 }
 
 Outcome<Made> ceremony_add_merchant(const CeremonyContext& context, const std::string& merchant) {

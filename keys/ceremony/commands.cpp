@@ -101,6 +101,11 @@ void add_init(CLI::App& ceremony, const Given& given, Command& chosen) {
   add_operator(*merchant, given);
   on(merchant, given, chosen,
      [](const CeremonyArguments& all) { return ceremony_add_merchant(all.context, all.merchant); });
+
+  CLI::App* renew = add_command(ceremony, given, "renew",
+                                "Makes new certificates for the station and for orders, in place of those that end.");
+  add_operator(*renew, given);
+  on(renew, given, chosen, [](const CeremonyArguments& all) { return ceremony_renew(all.context); });
 }
 
 void add_component(CLI::App& ceremony, const Given& given, Command& chosen) {

@@ -46,6 +46,8 @@ Outcome<Made> hsm_init(const CeremonyContext& context, const HsmInitOptions& opt
                   "conflict: " + (folder / "hsm.json").string() + " is there: this station has its HSM");
   }
   if (auto made = make_folder(folder); !made) return std::unexpected(made.error());
+  auto lock = FolderLock::take(folder);
+  if (!lock) return std::unexpected(lock.error());
   HsmSettings settings;
   settings.where = {options.module.empty() ? pkcs11::softhsm_module : fs::absolute(options.module).string(),
                     options.token_label};
@@ -58,7 +60,7 @@ Outcome<Made> hsm_init(const CeremonyContext& context, const HsmInitOptions& opt
   if (!hsm) return std::unexpected(hsm.error());
   if (auto saved = save_hsm_settings(folder.string(), settings); !saved) return std::unexpected(saved.error());
   context.at("hsm.json written");
-  auto room = Room::enter(context, std::move(*hsm));
+  auto room = Room::enter(context, std::move(*lock), std::move(*hsm));
   if (!room) return std::unexpected(room.error());
   const std::string token = room->token().description();
   const auto written = room->write_down({"HSM chosen",

@@ -2,8 +2,12 @@
 #include "keys/ceremony/room.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
+#include <fcntl.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "crypto/primitives.hpp"
@@ -43,8 +47,23 @@ std::string fingerprint_of(std::span<const std::uint8_t> bytes) {
   return hex_lower(sha256(bytes));
 }
 
-Room::Room(const CeremonyContext& context, std::unique_ptr<Hsm> hsm, Transcript transcript, std::string people)
-    : context_(context),
+Outcome<FolderLock> FolderLock::take(const std::filesystem::path& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return refuse(Exit::NoInput, folder.string() + ": " + std::strerror(errno));
+  FolderLock lock(descriptor);
+  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0)
+    return refuse(Exit::Busy, folder.string() + ": another ceremony is held here");
+  return lock;
+}
+
+FolderLock::~FolderLock() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+Room::Room(const CeremonyContext& context, FolderLock lock, std::unique_ptr<Hsm> hsm, Transcript transcript,
+           std::string people)
+    : lock_(std::move(lock)),
+      context_(context),
       folder_(context.folder),
       hsm_(std::move(hsm)),
       transcript_(std::move(transcript)),
@@ -54,17 +73,19 @@ Outcome<Room> Room::enter(const CeremonyContext& context) {
   if (const auto people = people_of(context); !people) return std::unexpected(people.error());
   const auto settings = load_hsm_settings(context.folder);
   if (!settings) return std::unexpected(settings.error());
+  auto lock = FolderLock::take(context.folder);
+  if (!lock) return std::unexpected(lock.error());
   auto hsm = Hsm::open(*settings);
   if (!hsm) return std::unexpected(hsm.error());
-  return enter(context, std::move(*hsm));
+  return enter(context, std::move(*lock), std::move(*hsm));
 }
 
-Outcome<Room> Room::enter(const CeremonyContext& context, std::unique_ptr<Hsm> hsm) {
+Outcome<Room> Room::enter(const CeremonyContext& context, FolderLock lock, std::unique_ptr<Hsm> hsm) {
   auto people = people_of(context);
   if (!people) return std::unexpected(people.error());
   auto transcript = Transcript::open(context.folder, *hsm);
   if (!transcript) return std::unexpected(transcript.error());
-  return Room(context, std::move(hsm), std::move(*transcript), std::move(*people));
+  return Room(context, std::move(lock), std::move(hsm), std::move(*transcript), std::move(*people));
 }
 
 Outcome<void> Room::write_down(const TranscriptEntry& entry) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "keys/ceremony/ceremony.hpp"
 #include "keys/ceremony/transcript.hpp"
@@ -13,12 +14,26 @@
 
 namespace nightdrop::keys {
 
+// A folder that no other ceremony works in for as long as this lives.
+class FolderLock {
+ public:
+  // Errors: Busy, NoInput (no folder).
+  static Outcome<FolderLock> take(const std::filesystem::path& folder);
+  FolderLock(FolderLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  FolderLock& operator=(FolderLock&&) = delete;
+  ~FolderLock();
+
+ private:
+  explicit FolderLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
 class Room {
  public:
-  // Logs in and reads the transcript. Errors: load_hsm_settings()', Hsm::open()'s, Transcript::open()'s.
+  // Logs in and reads the transcript. Errors: Busy, load_hsm_settings()', Hsm::open()'s, Transcript::open()'s.
   static Outcome<Room> enter(const CeremonyContext& context);
   // As enter(), with an HSM that is logged in to.
-  static Outcome<Room> enter(const CeremonyContext& context, std::unique_ptr<Hsm> hsm);
+  static Outcome<Room> enter(const CeremonyContext& context, FolderLock lock, std::unique_ptr<Hsm> hsm);
 
   Hsm& hsm() { return *hsm_; }
   pkcs11::Token& token() { return hsm_->token(); }
@@ -35,8 +50,10 @@ class Room {
   Outcome<void> write_down_key(const std::string& name);
 
  private:
-  Room(const CeremonyContext& context, std::unique_ptr<Hsm> hsm, Transcript transcript, std::string people);
+  Room(const CeremonyContext& context, FolderLock lock, std::unique_ptr<Hsm> hsm, Transcript transcript,
+       std::string people);
 
+  FolderLock lock_;
   CeremonyContext context_;
   std::filesystem::path folder_;
   std::unique_ptr<Hsm> hsm_;

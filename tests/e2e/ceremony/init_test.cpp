@@ -1,4 +1,6 @@
 // `hsm init`, `ceremony init` and `add-merchant` from outside: what is there afterwards, and what is refused.
+#include <sys/file.h>
+
 #include "e2e/ceremony/station.hpp"
 #include "x509/certificate.hpp"
 
@@ -64,6 +66,34 @@ TEST(Ceremony, AddsAMerchantOnce) {
   EXPECT_EQ(again.exit_code, 73);
   EXPECT_THAT(again.err, HasSubstr("conflict: the HSM has fingerprint/m_0002 already"));
   EXPECT_EQ(station.ceremony("add-merchant", {"m/../2"}).exit_code, 64);
+}
+
+TEST(Ceremony, RenewsTheCertificatesOfTheSameKeys) {
+  const MadeStation station;
+  const auto read = [&](const char* name) { return x509::parse_certificate_pem(slurp(station.file(name))).value(); };
+  const auto authority = read("ca.pem");
+  for (const char* name : {"station.pem", "orders.pem"}) {
+    const auto before = read(name);
+    const test::Ended renewed = station.ceremony("renew");
+    ASSERT_EQ(renewed.exit_code, 0) << renewed.err;
+    const auto after = read(name);
+    EXPECT_NE(after.serial_number, before.serial_number);
+    EXPECT_EQ(after.public_key, before.public_key);
+    EXPECT_EQ(after.common_name, before.common_name);
+    EXPECT_TRUE(x509::verify_chain({after}, authority, after.not_before + 1000, x509::Purpose::Station));
+  }
+  EXPECT_EQ(station.ceremony("transcript", {"--verify"}).exit_code, 0);
+}
+
+TEST(Ceremony, IsHeldByOneAtATime) {
+  const MadeStation station;
+  const int folder = ::open(station.station().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_EQ(::flock(folder, LOCK_EX | LOCK_NB), 0);
+  const test::Ended second = station.ceremony("add-merchant", {"m_0002"});
+  EXPECT_EQ(second.exit_code, 75);
+  EXPECT_THAT(second.err, HasSubstr("another ceremony is held here"));
+  ::close(folder);
+  EXPECT_EQ(station.ceremony("add-merchant", {"m_0002"}).exit_code, 0);
 }
 
 TEST(Ceremony, NeedsThePin) {
