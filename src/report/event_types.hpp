@@ -12,28 +12,11 @@ namespace nightdrop::report {
 
 inline constexpr std::string_view payment_event_prefix = "payment_intent.";  // with a status behind it
 inline constexpr std::array<std::string_view, 19> event_types{
-    "offline_status.changed",
-    "link.changed",
-    "limit.near",
-    "limit.reached",
-    "deadline.near",
-    "sync.started",
-    "sync.completed",
-    "clock.untrusted",
-    "store.degraded",
-    "policy.changed",
-    "policy.refused",
-    "policy.expiring",
-    "payments.exported",
-    "certificate.expiring",
-    "certificate.renewed",
-    "certificate.renewal_failed",
-    "certificate.expiring",
-    "certificate.renewed",
-    "certificate.renewal_failed",
-    "reader.action_required",
-    "reader.card_inserted",
-    "reader.card_removed",
+    "offline_status.changed", "link.changed",         "limit.near",          "limit.reached",
+    "deadline.near",          "sync.started",         "sync.completed",      "clock.untrusted",
+    "store.degraded",         "policy.changed",       "policy.refused",      "policy.expiring",
+    "payments.exported",      "certificate.expiring", "certificate.renewed", "certificate.renewal_failed",
+    "reader.action_required", "reader.card_inserted", "reader.card_removed",
 };
 
 // Whether there are events of this type, now or one day.
