@@ -36,6 +36,14 @@ StartFailure failed(int exit_code, const std::string& what, const Error& error) 
                          (error.native != 0 ? ", " + std::to_string(error.native) : "") + ")"};
 }
 
+// What a person can do about an older copy.
+std::string way_on(const Error& error) {
+  const std::string_view text(error.text);
+  if (text == hal::replaced_keys_text) return "";
+  const std::string which = text == hal::older_queue_text ? "queue" : "vault";
+  return "; put the newest copy back, or start once with --accept-older " + which + " (docs/operations.md)";
+}
+
 int exit_code_of(const Error& error) {
   switch (error.code) {
     case Errc::Busy: return exit_busy;
@@ -84,7 +92,9 @@ class Daemon {
     return open_host();
   }
 
-  std::expected<void, StartFailure> start() {
+  std::expected<void, StartFailure> start(hal::Older accepted) {
+    if (accepted != hal::Older::Refuse) spdlog::warn("started to go on with an older copy of the vault or the queue");
+    settings_.accepted_copies = accepted;
     settings_.merchant = {policy_.policy().merchant_id, config_.terminal_id, config_.serial_number};
     settings_.utc_offset_minutes = config_.utc_offset_minutes;
     settings_.window = static_cast<std::size_t>(config_.acquirer.window);
@@ -99,7 +109,9 @@ class Daemon {
                         hardware_->entropy(), hardware_->indicator(), certificate_.get()},
         start_policy_, settings_);
     if (auto started = terminal_->start(); !started) {
-      return std::unexpected(failed(exit_code_of(started.error()), "the terminal cannot start", started.error()));
+      auto failure = failed(exit_code_of(started.error()), "the terminal cannot start", started.error());
+      if (started.error().code == Errc::RolledBack) failure.message += way_on(started.error());
+      return std::unexpected(std::move(failure));
     }
     facts_.serial_number = config_.serial_number;
     facts_.label = config_.label;
@@ -294,10 +306,10 @@ class Daemon {
 
 }  // namespace
 
-std::expected<void, StartFailure> run_daemon(const Config& config) {
+std::expected<void, StartFailure> run_daemon(const Config& config, hal::Older accepted) {
   Daemon daemon(config);
   if (auto opened = daemon.open(); !opened) return opened;
-  if (auto started = daemon.start(); !started) return started;
+  if (auto started = daemon.start(accepted); !started) return started;
   daemon.run();
   return {};
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "config/config.hpp"
+#include "hal/key_vault.hpp"
 
 namespace nightdrop::firmware {
 
@@ -22,7 +23,8 @@ struct StartFailure {
 };
 
 // Runs until SIGTERM or SIGINT. Ensures: on return all is durable. Gives the failure to start, if any.
-std::expected<void, StartFailure> run_daemon(const Config& config);
+// `accepted`: older copies of vault or queue that a person has decided to go on with.
+std::expected<void, StartFailure> run_daemon(const Config& config, hal::Older accepted = hal::Older::Refuse);
 
 // As far as run_daemon() without taking cards: configuration, vault, queue and policy can be used.
 std::expected<void, StartFailure> check_daemon(const Config& config);

@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <string>
 
 #include "firmware/nightdropd/daemon.hpp"
 #include "firmware/nightdropd/factory.hpp"
@@ -59,10 +61,12 @@ void add_factory_options(CLI::App& app, nightdrop::firmware::FactoryOptions& opt
       ->needs(factory);
   app.add_flag("--once", options.once, "With --factory: end when the reader is provisioned")->needs(factory);
   auto& vault = options.vault;
-  auto* module = app.add_option("--pkcs11-module", vault.module, "With --factory: the vault's root in a token of this module")
-      ->type_name("FILE")
-      ->needs(factory);
-  auto* token = app.add_option("--pkcs11-token", vault.token_label, "The token's label")->type_name("LABEL")->needs(module);
+  auto* module =
+      app.add_option("--pkcs11-module", vault.module, "With --factory: the vault's root in a token of this module")
+          ->type_name("FILE")
+          ->needs(factory);
+  auto* token =
+      app.add_option("--pkcs11-token", vault.token_label, "The token's label")->type_name("LABEL")->needs(module);
   auto* pin = app.add_option("--pkcs11-pin-file", vault.pin_file, "A file with the token's PIN")->type_name("FILE");
   module->needs(token)->needs(pin->needs(module));
   app.add_option("--root-credential", vault.root_credential,
@@ -102,6 +106,14 @@ int main(int argc, char** argv) {
   bool check = false;
   app.add_option("--config", config_file, "The reader's configuration (nightdrop.json)")->type_name("FILE");
   app.add_flag("--check", check, "Open configuration, vault, queue and policy, say whether they can be used, and end");
+  nightdrop::hal::Older accepted = nightdrop::hal::Older::Refuse;
+  app.add_option("--accept-older", accepted,
+                 "Once, after a start that was refused: go on with an older copy of this (queue, vault or both)")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, nightdrop::hal::Older>{{"queue", nightdrop::hal::Older::AcceptQueue},
+                                                       {"vault", nightdrop::hal::Older::AcceptVault},
+                                                       {"both", nightdrop::hal::Older::AcceptBoth}}))
+      ->type_name("COPY");
   nightdrop::firmware::FactoryOptions factory_options;
   bool in_factory = false;
   add_factory_options(app, factory_options, in_factory);
@@ -134,7 +146,8 @@ int main(int argc, char** argv) {
   }
   set_up_log(config->log_level);
   harden_process();
-  const auto done = check ? nightdrop::firmware::check_daemon(*config) : nightdrop::firmware::run_daemon(*config);
+  const auto done =
+      check ? nightdrop::firmware::check_daemon(*config) : nightdrop::firmware::run_daemon(*config, accepted);
   if (!done) {
     std::fprintf(stderr, "nightdropd: %s\n", done.error().message.c_str());
     return done.error().exit_code;
