@@ -188,6 +188,7 @@ TEST_F(Params, OfTheOtherMethods) {
         {R"({"consumer":""})", "consumer"},
         {R"({"consumer":")" + std::string(65, 'c') + R"("})", "consumer"},
         {R"({"types":"all"})", "types"},
+        {R"({"types":["sync.completed","payment_intent.suceeded"]})", "types"},
         {R"({"after":-1})", "after"}}},
       {"acknowledge_events",
        R"({"consumer":"params","through":0})",
