@@ -4,7 +4,6 @@
 #include "config/fields.hpp"
 #include "config/policy_json.hpp"
 #include "crypto/p256.hpp"
-#include "keys/certificates.hpp"
 #include "keys/files.hpp"
 #include "keys/hsm/hsm.hpp"
 #include "keys/policy/pin_prompt.hpp"
@@ -12,6 +11,7 @@
 #include "keys/policy/presets.hpp"
 #include "nightdrop/time_text.hpp"
 #include "report/text.hpp"
+#include "x509/memory_key.hpp"
 
 namespace nightdrop::keys {
 namespace {
@@ -44,7 +44,7 @@ bool is_step_forward(const std::string& file, const std::string& document, const
 Outcome<void> sign_by_file(const std::string& key_file, const std::string& out, const std::string& document) {
   const auto pem = read_secret_file(key_file);
   if (!pem) return std::unexpected(pem.error());
-  const auto key = PrivateKey::from_pem(pem->view());
+  const auto key = x509::MemoryKey::from_pem(pem->view());
   if (!key) return refuse(Exit::Data, key_file + ": " + key.error().text);
   return write_signed(out, document, *key);
 }

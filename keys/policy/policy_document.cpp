@@ -119,7 +119,7 @@ Outcome<std::string> with_approver(const std::string& document, const Approver& 
   return text;
 }
 
-Outcome<void> write_signed(const std::filesystem::path& file, const std::string& document, const PrivateKey& key) {
+Outcome<void> write_signed(const std::filesystem::path& file, const std::string& document, const x509::MemoryKey& key) {
   return write_signed(file, document, [&](std::span<const std::uint8_t> bytes) -> Outcome<std::vector<std::uint8_t>> {
     const auto signature = key.sign(bytes);
     if (!signature) return refuse("signing the policy", signature.error());

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "config/policy_json.hpp"
-#include "keys/certificates.hpp"
 #include "keys/outcome.hpp"
+#include "x509/memory_key.hpp"
 
 namespace nightdrop::keys {
 
@@ -42,7 +42,7 @@ using SignPolicy = std::function<Outcome<std::vector<std::uint8_t>>(std::span<co
 // Writes `document` to `file` and its signature to `file`.sig, the signature last: a reader that looks in between
 // refuses the policy and keeps the one it has.
 Outcome<void> write_signed(const std::filesystem::path& file, const std::string& document, const SignPolicy& sign);
-Outcome<void> write_signed(const std::filesystem::path& file, const std::string& document, const PrivateKey& key);
+Outcome<void> write_signed(const std::filesystem::path& file, const std::string& document, const x509::MemoryKey& key);
 
 // ECDSA as load_policy() wants it.
 Result<void> verify_signature(std::string_view signer_pem, std::span<const std::uint8_t> message,
