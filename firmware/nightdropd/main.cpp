@@ -86,7 +86,7 @@ int report(const std::expected<void, nightdrop::firmware::StartFailure>& done) {
 std::string missing_option(bool factory, const std::string& config_file,
                            const nightdrop::firmware::FactoryOptions& options) {
   if (!factory) return config_file.empty() ? "--config is required" : "";
-  if (!config_file.empty()) return "--config does not go with --factory";
+  if (!config_file.empty()) return "--config, --check and --erase do not go with --factory";
   if (options.home.empty()) return "--factory needs --home";
   if (options.serial_number.empty()) return "--factory needs --serial";
   if (options.listen.empty()) return "--factory needs --listen";
@@ -114,6 +114,10 @@ int main(int argc, char** argv) {
                                                        {"vault", nightdrop::hal::Older::AcceptVault},
                                                        {"both", nightdrop::hal::Older::AcceptBoth}}))
       ->type_name("COPY");
+  std::string erase_order;
+  app.add_option("--erase", erase_order,
+                 "Bring this reader back to factory state by a signed erase order, and end; its daemon is stopped")
+      ->type_name("ORDER");
   nightdrop::firmware::FactoryOptions factory_options;
   bool in_factory = false;
   add_factory_options(app, factory_options, in_factory);
@@ -146,6 +150,11 @@ int main(int argc, char** argv) {
   }
   set_up_log(config->log_level);
   harden_process();
+  if (!erase_order.empty()) {
+    const auto erased = nightdrop::firmware::erase_reader(*config, config_file, erase_order);
+    if (erased) std::puts("{\"event\":\"erased\"}");
+    return report(erased);
+  }
   const auto done =
       check ? nightdrop::firmware::check_daemon(*config) : nightdrop::firmware::run_daemon(*config, accepted);
   if (!done) {

@@ -57,6 +57,7 @@ struct FactoryReader::State {
   Note note;
   ReaderTimeouts timeouts;
   std::optional<Frame> pending_hello;
+  bool asked{false};  // the present session has made a request
 
   // The next frame of that type.
   Step<Frame> expect(FrameType type, std::chrono::milliseconds time) {
@@ -132,6 +133,7 @@ struct FactoryReader::State {
   }
 
   Step<Ended> session(const Frame& hello) {
+    asked = false;
     auto opened = handshake(hello);
     if (!opened) return std::unexpected(std::move(opened.error()));
     Channel channel = std::move(*opened);
@@ -157,6 +159,7 @@ struct FactoryReader::State {
   }
 
   OrReason<Answer> carry_out(const Request& request, const Channel& channel, bool provisioned, Stage& stage) {
+    asked = true;
     if (const auto* erase = std::get_if<Erase>(&request)) {
       if (!provisioned) return std::unexpected("state: the reader is in factory state, there is nothing to erase");
       if (auto erased = home.erase(erase->order); !erased) return std::unexpected(std::move(erased.error()));
@@ -199,7 +202,7 @@ struct FactoryReader::State {
 FactoryReader::FactoryReader(Stream& stream, ReaderHome& home, x509::Certificate authority,
                              std::function<UtcMs()> wall_clock, Note note, const ReaderTimeouts& timeouts)
     : state_(new State{FrameLine(stream, timeouts.gap), home, std::move(authority), std::move(wall_clock),
-                       std::move(note), timeouts, std::nullopt}) {}
+                       std::move(note), timeouts, std::nullopt, false}) {}
 
 FactoryReader::~FactoryReader() = default;
 
@@ -212,7 +215,9 @@ Result<FactoryReader::Ended> FactoryReader::serve() {
     if (ended) return *ended;
     state_->home.forget_staged();
     Broken& why = ended.error();
-    if (state_->note) state_->note("the session ended: " + why.why);
+    // A station may ask who a reader is and go away.
+    const bool was_asked_who = why.line && why.line->code == Errc::NotFound && !state_->asked;
+    if (state_->note && !was_asked_who) state_->note("the session ended: " + why.why);
     if (why.line) {
       if (why.line->code == Errc::NotFound) return Ended::LineGone;
       if (why.line->code == Errc::Io) return std::unexpected(*why.line);

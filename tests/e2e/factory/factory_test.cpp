@@ -118,6 +118,34 @@ TEST_F(Factory, SaysWhoItIsAndBecomesAReader) {
   EXPECT_EQ(checked.exit_code, 0) << checked.err;
 }
 
+TEST_F(Factory, ErasesAReaderThatIsAtHand) {
+  {
+    Running reader(arguments(socket()));
+    const auto stream = connect(socket(), soon());
+    ASSERT_TRUE(stream);
+    const auto session = prove(**stream);
+    ASSERT_TRUE(session && session->commit());
+    EXPECT_EQ(reader.end(SIGTERM), 0);
+  }
+  const std::string config = home_ / "nightdrop.json";
+  EXPECT_EQ(run(program, {"--check", "--config", config}).exit_code, 0);
+  EXPECT_TRUE(has("queue/queue.db"));
+  const auto certificate = x509::parse_certificate_pem(test::slurp(home_ / "reader.pem"));
+  ASSERT_TRUE(certificate);
+  const std::string file = root_ / "order.json";
+  test::spill(file, order("0a"));
+  const Ended refused = run(program, {"--erase", file, "--config", config});
+  EXPECT_EQ(refused.exit_code, 65);
+  EXPECT_NE(refused.err.find("order.certificate_serial"), std::string::npos) << refused.err;
+  EXPECT_TRUE(has("vault"));
+  test::spill(file, order(certificate->serial_number));
+  const Ended erased = run(program, {"--erase", file, "--config", config});
+  EXPECT_EQ(erased.exit_code, 0) << erased.err;
+  EXPECT_EQ(erased.out, "{\"event\":\"erased\"}\n");
+  for (const char* gone : {"nightdrop.json", "vault", "queue/queue.db", "reader.pem"}) EXPECT_FALSE(has(gone)) << gone;
+  EXPECT_TRUE(has("factory.key"));
+}
+
 TEST_F(Factory, OverASerialLineKilledInTheMiddleAndAgain) {
   const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
   ASSERT_EQ(grantpt(master), 0);
@@ -188,7 +216,7 @@ TEST_F(Factory, WithTheVaultsRootInAToken) {
   ASSERT_TRUE(whole->commit());
   const Ended checked = run(program, {"--check", "--config", (home_ / "nightdrop.json").string()});
   EXPECT_EQ(checked.exit_code, 0) << checked.err;
-  EXPECT_FALSE(fs::exists(home_ / "vault" / "root.key"));
+  EXPECT_FALSE(has("vault/root.key"));
   auto again = StationSession::open(**stream, station_.identity, anybody, patient);
   ASSERT_TRUE(again) << again.error().message;
   const auto erased = (*again)->erase(order((*again)->reader().certificate_serial));

@@ -81,8 +81,10 @@ HarmedStream::Harm flip(std::size_t at, std::uint8_t mask) {
 TEST_F(Harm, CutAnywhere) {
   const Raw whole = recorded();
   ASSERT_GT(whole.size(), 900U);
+  // A signature in DER has 70 to 72 bytes, mostly: another session may be a little shorter than the recorded one.
+  const std::size_t sure = whole.size() - 8;
   // Every byte of the first message and every fifth after; each byte of a frame by itself: Frames.WholeOrNone.
-  for (std::size_t size = 0; size < whole.size(); size += size < 110 ? std::size_t{1} : std::size_t{5}) {
+  for (std::size_t size = 0; size < sure; size += size < 110 ? std::size_t{1} : std::size_t{5}) {
     const auto [ours, theirs] = make_line();
     ServedReader reader(stream_of(theirs), home, authority, std::chrono::milliseconds(20));
     {
@@ -104,17 +106,17 @@ TEST_F(Harm, CutAnywhere) {
     reader.join();
     expect_untouched("cut after " + std::to_string(size));
   }
-  EXPECT_TRUE(provision_through(cut_after(whole.size())));
+  EXPECT_TRUE(provision_through(cut_after(SIZE_MAX)));
 }
 
 TEST_F(Harm, AChangedBitAnywhere) {
   const Raw whole = recorded();
   // Where a change makes a frame longer than it is both ends wait for a while; so a step that is not the frames'.
-  for (std::size_t at = 0; at < whole.size(); at += at < 16 ? std::size_t{1} : std::size_t{37}) {
+  for (std::size_t at = 0; at + 8 < whole.size(); at += at < 16 ? std::size_t{1} : std::size_t{37}) {
     EXPECT_FALSE(provision_through(flip(at, static_cast<std::uint8_t>(1U << at % 8)))) << at;
     expect_untouched("bit changed in byte " + std::to_string(at));
   }
-  EXPECT_TRUE(provision_through(flip(whole.size(), 1)));
+  EXPECT_TRUE(provision_through(flip(SIZE_MAX, 1)));
 }
 
 TEST_F(Harm, AWholeSessionPlayedAgainGetsNoFurtherThanItsHello) {
