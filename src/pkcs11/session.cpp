@@ -2,11 +2,13 @@
 #include "pkcs11/session.hpp"
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -148,6 +150,24 @@ Result<void> Session::expect_free(std::string_view label) {
   return {};
 }
 
+Result<void> Session::settle() const {
+  if (softhsm_tokens.empty()) return {};
+  namespace fs = std::filesystem;
+  std::error_code error;
+  std::vector<fs::path> all{softhsm_tokens};
+  for (const auto& entry : fs::recursive_directory_iterator(softhsm_tokens, error)) all.push_back(entry.path());
+  if (error) return failure(Errc::Io, "SoftHSM's folder cannot be read", error.value());
+  for (const fs::path& path : all) {
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0 && errno == ENOENT) continue;  // another process's object, destroyed meanwhile
+    const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+    const int reason = errno;
+    if (descriptor >= 0) ::close(descriptor);
+    if (!synced) return failure(Errc::Io, "SoftHSM's folder cannot be made durable", reason);
+  }
+  return {};
+}
+
 Result<std::vector<std::uint8_t>> Session::bytes_attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type) {
   CK_ATTRIBUTE attribute{type, nullptr, 0};
   ND_CHECK(functions->C_GetAttributeValue(session, object, &attribute, 1), "an object of the token cannot be read");
@@ -196,6 +216,19 @@ Result<void> Token::initialise(const TokenLocation& where, const SecretBytes& so
   return set;
 }
 
+namespace {
+
+// Where use_softhsm_folder() put the tokens; empty where SoftHSM is configured otherwise.
+std::string softhsm_folder_of_ours() {
+  const char* configuration = std::getenv("SOFTHSM2_CONF");
+  if (configuration == nullptr) return "";
+  const auto folder = std::filesystem::path(configuration).parent_path() / "tokens";
+  std::error_code ignored;
+  return std::filesystem::is_directory(folder, ignored) ? folder.string() : "";
+}
+
+}  // namespace
+
 Token::Token(std::unique_ptr<Session> state) : state_(std::move(state)) {}
 Token::~Token() = default;
 
@@ -207,6 +240,7 @@ Result<std::unique_ptr<Token>> Token::open(const TokenLocation& where, const Sec
   auto state = std::make_unique<Session>();
   state->functions = *functions;
   state->description = describe(**functions, *slot);
+  if (where.module == softhsm_module) state->softhsm_tokens = softhsm_folder_of_ours();
   ND_CHECK((*functions)->C_OpenSession(*slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr, nullptr, &state->session),
            "the token gives no session");
   const CK_RV code = (*functions)->C_Login(state->session, CKU_USER, mutable_bytes(user_pin), user_pin.size());

@@ -19,6 +19,7 @@ struct Session {
   const Functions* functions{nullptr};
   CK_SESSION_HANDLE session{0};
   std::string description;
+  std::string softhsm_tokens;  // SoftHSM2 alone, in a folder of ours: where its objects' files are
   std::mutex mutex;
   std::map<std::string, CK_OBJECT_HANDLE, std::less<>> secret_keys;  // AES, and private keys
   std::map<std::string, CK_OBJECT_HANDLE, std::less<>> public_keys;
@@ -39,6 +40,9 @@ struct Session {
   Result<CK_OBJECT_HANDLE> public_key(std::string_view label);
   // Errors: Conflict, InvalidArgument (no label).
   Result<void> expect_free(std::string_view label);
+
+  // Makes what changed in the token durable: an HSM does so by itself, SoftHSM2 leaves it to the page cache.
+  Result<void> settle() const;
 
   Result<std::vector<std::uint8_t>> bytes_attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);
   std::optional<CK_ULONG> number_attribute(CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type);

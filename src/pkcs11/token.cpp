@@ -103,7 +103,7 @@ Result<void> Token::generate_aes(std::size_t bytes, const KeyTemplate& key) {
   CK_OBJECT_HANDLE handle = 0;
   ND_CHECK(state_->functions->C_GenerateKey(state_->session, &mechanism, made.data(), made.size(), &handle),
            "the token does not make the AES key");
-  return {};
+  return key.persistent ? state_->settle() : Result<void>();
 }
 
 Result<void> Token::generate_p256(const KeyTemplate& key) {
@@ -122,7 +122,7 @@ Result<void> Token::generate_p256(const KeyTemplate& key) {
   ND_CHECK(state_->functions->C_GenerateKeyPair(state_->session, &mechanism, open_half.data(), open_half.size(),
                                                 secret_half.data(), secret_half.size(), &public_half, &private_half),
            "the token does not make the P-256 key");
-  return {};
+  return key.persistent ? state_->settle() : Result<void>();
 }
 
 Result<void> Token::import_aes(std::span<const std::uint8_t> bytes, const KeyTemplate& key) {
@@ -135,7 +135,7 @@ Result<void> Token::import_aes(std::span<const std::uint8_t> bytes, const KeyTem
   CK_OBJECT_HANDLE handle = 0;
   ND_CHECK(state_->functions->C_CreateObject(state_->session, made.data(), made.size(), &handle),
            "the token does not take the AES key");
-  return {};
+  return key.persistent ? state_->settle() : Result<void>();
 }
 
 Result<void> Token::import_p256(std::span<const std::uint8_t, 32> scalar, std::span<const std::uint8_t, 65> point,
@@ -173,7 +173,7 @@ Result<void> Token::destroy(std::string_view label) {
   if (open_half) {
     ND_CHECK(state_->functions->C_DestroyObject(state_->session, *open_half), "the token does not destroy the key");
   }
-  return {};
+  return state_->settle();
 }
 
 Result<void> Token::lock_extraction(std::string_view label) {
@@ -184,7 +184,7 @@ Result<void> Token::lock_extraction(std::string_view label) {
   change.flag(CKA_EXTRACTABLE, false);
   ND_CHECK(state_->functions->C_SetAttributeValue(state_->session, *handle, change.data(), change.size()),
            "the token does not forbid the key's extraction");
-  return {};
+  return state_->settle();
 }
 
 Result<void> Token::rename_aes(std::string_view label, std::string_view to) {
@@ -197,7 +197,7 @@ Result<void> Token::rename_aes(std::string_view label, std::string_view to) {
   ND_CHECK(state_->functions->C_SetAttributeValue(state_->session, *handle, change.data(), change.size()),
            "the token does not give the key another label");
   state_->secret_keys.erase(std::string(label));
-  return {};
+  return state_->settle();
 }
 
 Result<KeyFacts> Token::facts(std::string_view label) {
@@ -257,6 +257,7 @@ Result<void> Token::write_value(std::string_view label, std::span<const std::uin
   CK_OBJECT_HANDLE handle = 0;
   ND_CHECK(state_->functions->C_CreateObject(state_->session, made.data(), made.size(), &handle),
            "the token does not take the value");
+  ND_TRY(state_->settle());
   for (const Stored& old : *before) {
     ND_CHECK(state_->functions->C_DestroyObject(state_->session, old.object),
              "the token does not let the old value go");

@@ -64,7 +64,8 @@ class Token {
   // "SoftHSM v2, serial number …": for transcripts.
   std::string description() const;
 
-  // Making keys. Errors: Conflict (the label is taken), InvalidArgument, CryptoFailed.
+  // Making keys. Ensures of all that change something: durable when Ok.
+  // Errors: Conflict (the label is taken), InvalidArgument, CryptoFailed, Io.
   [[nodiscard]] Result<void> generate_aes(std::size_t bytes, const KeyTemplate& key);
   [[nodiscard]] Result<void> generate_p256(const KeyTemplate& key);
   // Brings a key in: its clear bytes were in this process; CKA_LOCAL stays false, which listings show.
