@@ -19,6 +19,7 @@
 #include "keys/dev/development_station.hpp"
 #include "keys/files.hpp"
 #include "keys/line/provision_unit.hpp"
+#include "keys/line/renewal_authority.hpp"
 #include "keys/policy/policy_document.hpp"
 #include "nightdrop/words.hpp"
 #include "provisioning/reader.hpp"
@@ -180,6 +181,7 @@ Outcome<void> write_acquirer(const DevelopmentOptions& options, Station& station
   if (auto written = write_file(folder / "server.pem", certificate->pem()); !written) return written;
   if (auto written = write_file(folder / "server.key", key_pem->view()); !written) return written;
   if (auto written = write_file(folder / "ca.pem", station.authority_pem()); !written) return written;
+  if (const auto made = make_renewal_authority(station, folder.string()); !made) return std::unexpected(made.error());
   const SecretBytes text = keys_json(keys);
   return write_file(folder / "keys.json", text.view());
 }

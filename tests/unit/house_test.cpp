@@ -110,7 +110,7 @@ const std::vector<std::pair<std::string, std::set<std::string>>> libraries{
     {"asio", {"src/pos", "hal/sim", "firmware"}},
     {"sdbus-c++", {"hal/linux"}},
     {"httplib", {"simulator"}},
-    {"openssl/", {"hal/linux", "src/x509", "simulator", "keys"}},
+    {"openssl/", {"hal/linux", "src/x509", "simulator"}},
     {"p11-kit/", {"src/pkcs11"}},
     {"qrencode", {"keys"}},
     {"png.h", {"keys"}},
