@@ -225,7 +225,8 @@ TEST_F(Dev, no_secret_is_where_it_has_no_business) {
     EXPECT_EQ(text.find(raw_text), std::string::npos) << entry.path();
     EXPECT_EQ(text.find(fingerprint_key), std::string::npos) << entry.path();
     const bool may_hold_a_key =
-        entry.path().filename() == "server.key" || entry.path().filename() == "policy_signing.key";
+        entry.path().filename() == "server.key" || entry.path().filename() == "renewal.key" ||
+        entry.path().filename() == "policy_signing.key";
     EXPECT_EQ(text.find("PRIVATE KEY") != std::string::npos, may_hold_a_key) << entry.path();
   }
 }
