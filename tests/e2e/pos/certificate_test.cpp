@@ -1,6 +1,7 @@
 // A reader whose certificate runs out soon: docs/operations.md, "Certificate runs out"; docs/acquirer_api.md, POST
 // /v1/certificate. The test is the factory: it certifies the key that the reader's vault has.
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -24,6 +25,11 @@ class CertificateRunsOut : public testing::Test {
  protected:
   CertificateRunsOut() : world({.start = false}) {
     reader_key = x509::read_chain_file(world.path("reader.pem"))->front().public_key;
+    // What the development folder was made with; each test gives what it needs.
+    for (const char* name :
+         {"manufacturing_ca.pem", "acquirer/manufacturing_ca.pem", "acquirer/renewal.pem", "acquirer/renewal.key"}) {
+      std::filesystem::remove(world.path(name));
+    }
     ca = *x509::make_authority(ca_key.signer(), options("Factory CA", "ca", 4000));
   }
 
