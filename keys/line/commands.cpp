@@ -1,5 +1,5 @@
 // The manufacturing line's commands on the command line: device, batch, verify, list, label, report, revoke,
-// erase-order, rekey, renewal-authority. Each opens the station's folder for itself; only one process may have it.
+// erase-order, erase, rekey, renewal-authority. Each opens the station's folder for itself; only one process may have it.
 #include <CLI/CLI.hpp>
 
 #include <chrono>
@@ -24,7 +24,7 @@ struct LineArguments {
   bool retry_failed{false};
   int timeout_s{10};
   std::uint32_t first_derivation{1}, last_derivation{0x7FFFFFFF};
-  std::string state, out, reason, present, certificate;
+  std::string state, out, reason, present, certificate, erase_order;
   int days{7};
   int authority_days{renewal_authority_days};
 
@@ -209,6 +209,18 @@ void add_field_orders(CLI::App& app, Command& chosen, const std::shared_ptr<Line
   erase->add_option("--certificate", given->certificate, "Serial number of its certificate, where that was renewed");
   erase->add_option("--days", given->days, "How long the order is good, 7 if not given")->check(CLI::Range(1, 365));
   erase->add_option("--out", given->out, "The order")->required()->type_name("FILE");
+
+  CLI::App* hand_over =
+      add(app, chosen, given, "erase", "Hands an erase order to a reader, which goes back to factory state.",
+          [](Station& station, const LineArguments& with) {
+            return erase_unit(station, with.serial_number, with.connection, with.erase_order, with.timeouts());
+          });
+  add_serial(hand_over, *given)->required();
+  add_connect(hand_over, *given);
+  hand_over->add_option("--order", given->erase_order, "The order that erase-order wrote")
+      ->required()
+      ->type_name("FILE");
+  add_timeout(hand_over, *given);
 
   CLI::App* rekey =
       add(app, chosen, given, "rekey",

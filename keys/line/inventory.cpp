@@ -42,18 +42,24 @@ std::string upper_hex(std::string_view text) {
   return bytes ? hex_upper(*bytes) : std::string();
 }
 
-// What a reader says of itself, in a whole handshake: its factory key signed over this session.
-Outcome<provisioning::ReaderHello> ask_reader(Station& station, const std::string& serial_number,
-                                              const std::string& connection, const provisioning::Timeouts& timeouts) {
+// A session with a reader, and the line below it.
+struct OpenSession {
+  std::unique_ptr<provisioning::Stream> stream;
+  std::unique_ptr<provisioning::StationSession> session;
+};
+
+// In a whole handshake: what the reader says of itself is signed by its factory key, over this session.
+Outcome<OpenSession> open_session(Station& station, const std::string& serial_number, const std::string& connection,
+                                  const provisioning::Timeouts& timeouts) {
   auto stream = provisioning::connect(connection, std::chrono::steady_clock::now() + timeouts.step);
   if (!stream) return refuse(Exit::Unavailable, connection + ": " + stream.error().text);
   const auto accept = [&](const provisioning::ReaderHello& hello) -> std::expected<void, std::string> {
     if (serial_number.empty() || hello.serial_number == serial_number) return {};
     return std::unexpected("the reader has another serial number");
   };
-  const auto session = provisioning::StationSession::open(**stream, station.identity(), accept, timeouts);
+  auto session = provisioning::StationSession::open(**stream, station.identity(), accept, timeouts);
   if (!session) return std::unexpected(refusal_of(session.error()));
-  return (*session)->reader();
+  return OpenSession{std::move(*stream), std::move(*session)};
 }
 
 // Each difference as a sentence.
@@ -118,8 +124,9 @@ Outcome<Made> verify_unit(Station& station, const std::string& serial_number, co
     if (!unit) return std::unexpected(unit.error());
     where = unit->order.connection;
   }
-  const auto hello = ask_reader(station, serial_number, where, timeouts);
-  if (!hello) return std::unexpected(hello.error());
+  const auto open = open_session(station, serial_number, where, timeouts);
+  if (!open) return std::unexpected(open.error());
+  const provisioning::ReaderHello* const hello = &open->session->reader();
   auto unit = known_unit(station, hello->serial_number);
   if (!unit) return std::unexpected(unit.error());
   const auto pending = station.db().pending_rekeys(unit->unit);
@@ -152,6 +159,26 @@ Outcome<Made> verify_unit(Station& station, const std::string& serial_number, co
   made.text = fmt::format("{}: {}, as the station's database says{}\n", hello->serial_number,
                           provisioned ? "provisioned" : "in factory state",
                           unit->certificate_state == "revoked" ? "; its certificate is revoked" : "");
+  return made;
+}
+
+Outcome<Made> erase_unit(Station& station, const std::string& serial_number, const std::string& connection,
+                         const std::string& order_file, const provisioning::Timeouts& timeouts) {
+  const auto unit = known_unit(station, serial_number);
+  if (!unit) return std::unexpected(unit.error());
+  const auto order = read_file(order_file);
+  if (!order) return std::unexpected(order.error());
+  const auto open =
+      open_session(station, serial_number, connection.empty() ? unit->order.connection : connection, timeouts);
+  if (!open) return std::unexpected(open.error());
+  if (!unit->order.factory_key.empty() &&
+      unit->order.factory_key != key_fingerprint(open->session->reader().factory_key)) {
+    return refuse(Exit::Data, serial_number + ": factory_key: the reader has another one");
+  }
+  if (const auto erased = open->session->erase(*order); !erased) return std::unexpected(refusal_of(erased.error()));
+  Made made;
+  made.text = serial_number + ": is in factory state again\n";
+  made.json.set("serial_number", serial_number).set("state", "factory");
   return made;
 }
 

@@ -36,6 +36,11 @@ Outcome<Made> revoke_unit(Station& station, const std::string& serial_number, co
 Outcome<Made> make_erase_order_file(Station& station, const std::string& serial_number, const std::string& certificate,
                                     const std::string& out, int days);
 
+// Hands an erase order to the reader at `connection`, which goes back to factory state. Errors: NoInput (the order),
+// Unavailable (the reader is not there, or refuses: its reason), Data (who it is).
+Outcome<Made> erase_unit(Station& station, const std::string& serial_number, const std::string& connection,
+                         const std::string& order_file, const provisioning::Timeouts& timeouts);
+
 // Writes a new initial key for a reader in the field: a TR-31 block under the update key of the one it has
 // (`present`, 16 hex digits; empty: the one the database knows, refused while another rekey has not been seen).
 // Errors: Data, CannotCreate. Standard: ANSI X9.24-3-2017, 6.3.1 (key update).

@@ -176,7 +176,7 @@ TEST_F(Line, a_label_is_made_for_what_was_provisioned) {
 
 TEST_F(Line, commands_explain_themselves_and_name_what_is_missing) {
   for (const char* command :
-       {"device", "batch", "verify", "list", "label", "report", "revoke", "erase-order", "rekey"}) {
+       {"device", "batch", "verify", "list", "label", "report", "revoke", "erase-order", "erase", "rekey"}) {
     EXPECT_THAT(test::run(program, {command, "--help"}).out, HasSubstr("--station")) << command;
     EXPECT_EQ(test::run(program, {command}).exit_code, 64) << command;
   }
