@@ -35,8 +35,8 @@ Result<void> Books::open() {
   const auto points = ports_.store.last_event();
   if (!points) return std::unexpected(points.error());
   last_checkpoint_ = points->seq - points->seq % checkpoint_every;
-  // The first turn carries the vault's marks, so that from here on an older copy of the vault is known for one.
-  ND_TRY(ports_.store.begin());
+  // What was accepted is committed at once: from here on the queue knows an older copy of this vault for one.
+  if (settings_.accepted_copies != hal::Older::Refuse) ND_TRY(ports_.store.begin());
   if (from_version == 0 || from_version == policy_->version) return {};
   return write([&] { return journal_policy(policy_->version, from_version); });
 }

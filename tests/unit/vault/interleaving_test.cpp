@@ -1,6 +1,6 @@
 // Any interleaving of sealing, committing, noting, replacing keys, crashing and putting older copies back, against an
 // oracle that has seen everything. Between two starts the vault or the queue is put back, with a token also both; the
-// queue commits the vault's marks at each start, as the terminal's first turn does.
+// queue commits the vault's marks with each turn, the first of a start included.
 #include <random>
 #include <set>
 #include <vector>
