@@ -15,9 +15,11 @@
 
 #include "crypto/primitives.hpp"
 #include "crypto/sealed_key_vault.hpp"
+#include "crypto/vault_files.hpp"
 #include "firmware/nightdropd/hardware.hpp"
 #include "firmware/nightdropd/policy_keeper.hpp"
 #include "firmware/nightdropd/root_settings.hpp"
+#include "firmware/nightdropd/sealed_exports.hpp"
 #include "hal/linux/file_certificate.hpp"
 #include "hal/linux/system_clock.hpp"
 #include "pos/server.hpp"
@@ -73,6 +75,16 @@ std::expected<std::string, StartFailure> read_file(const std::string& path, cons
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+// The reader's keys were erased: by an order, or because it was tampered with.
+StartFailure erased_failure(const Config& config) {
+  std::string message = "the reader's keys were erased; it must be provisioned anew";
+  if (const auto sealed = newest_sealed_export(config.queue_dir)) {
+    message += "; what waited when it was tampered with is in " + sealed->string() +
+               ": `nightdrop export-sealed --from " + config.queue_dir + " --out FILE` copies it, and the acquirer takes it in";
+  }
+  return {exit_data, message};
+}
+
 // Everything a running daemon owns, in the order in which it is opened; destroyed in reverse.
 class Daemon {
  public:
@@ -87,6 +99,8 @@ class Daemon {
     if (!hardware) return std::unexpected(failed(exit_io, "the simulated hardware cannot start", hardware.error()));
     hardware_ = std::move(*hardware);
     if (auto opened = open_vault(); !opened) return opened;
+    // Before anything else is read or written: whoever has opened the reader finds no card key in it.
+    if (hardware_->tamper().tampered()) (void)vault_->erase_card_keys();
     if (auto opened = open_queue(); !opened) return opened;
     if (auto opened = open_policy(); !opened) return opened;
     return open_host();
@@ -104,6 +118,9 @@ class Daemon {
       return sha256(prev, bytes);
     };
     settings_.certificate_pem = facts_.certificate_pem;
+    settings_.keep_export = [this](const terminal::SealedExport& made, UtcMs at) {
+      return keep_sealed_export(config_.queue_dir, made.text, at);
+    };
     terminal_ = std::make_unique<terminal::Terminal>(
         terminal::Ports{*store_, *vault_, hardware_->reader(), *host_, hardware_->links(), hardware_->clock(),
                         hardware_->entropy(), hardware_->indicator(), certificate_.get()},
@@ -128,6 +145,10 @@ class Daemon {
                            config_.pos_socket.mode,
                            {config_.pos_socket.uids.begin(), config_.pos_socket.uids.end()},
                            {config_.pos_socket.gids.begin(), config_.pos_socket.gids.end()}});
+    hardware_->tamper().on_tamper([this] {
+      spdlog::critical("the reader was tampered with: its keys are erased");
+      terminal_->tamper().begin();
+    });
     if (auto opened = hardware_->open([this] { asio::post(loop_, [] {}); }); !opened) {
       return std::unexpected(failed(exit_code_of(opened.error()), "the world socket cannot be opened", opened.error()));
     }
@@ -165,6 +186,8 @@ class Daemon {
     auto vault = SealedKeyVault::open(config_.vault_dir,
                                     [this](std::function<void()> work) { asio::post(loop_, std::move(work)); },
                                       root_settings(config_.vault));
+    if (!vault && std::filesystem::exists(config_.vault_dir + "/" + vault_files::erased))
+      return std::unexpected(erased_failure(config_));
     if (!vault)
       return std::unexpected(failed(exit_code_of(vault.error()), "the key vault cannot be opened", vault.error()));
     vault_ = std::move(*vault);

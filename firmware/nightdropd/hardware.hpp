@@ -13,6 +13,7 @@
 #include "hal/indicator.hpp"
 #include "hal/link_monitor.hpp"
 #include "hal/linux/curl_host_link.hpp"
+#include "hal/tamper_monitor.hpp"
 
 namespace asio {
 class io_context;
@@ -33,6 +34,7 @@ class Hardware {
   virtual hal::CardReader& reader() = 0;
   virtual hal::LinkMonitor& links() = 0;
   virtual hal::Indicator& indicator() = 0;
+  virtual hal::TamperMonitor& tamper() = 0;
   // How each route reaches the acquirer.
   virtual hal::RouteBinding binding(Route route) const = 0;
   virtual HardwareFaults faults() = 0;

@@ -47,7 +47,8 @@ class SimHardware final : public Hardware {
         config_(config),
         clock_(config.sim.world_file.empty() ? std::string() : config.sim.world_file + ".clock"),
         entropy_(system_entropy_, faults_),
-        reader_(entropy_, post(), config.serial_number) {}
+        reader_(entropy_, post(), config.serial_number),
+        tamper_(config.sim.world_file.empty() ? std::string() : config.sim.world_file + ".tamper") {}
 
   Result<void> start() {
     const auto [host, port] = host_and_port(config_.acquirer.url);
@@ -66,6 +67,7 @@ class SimHardware final : public Hardware {
   hal::CardReader& reader() override { return reader_; }
   hal::LinkMonitor& links() override { return *links_; }
   hal::Indicator& indicator() override { return indicator_; }
+  hal::TamperMonitor& tamper() override { return tamper_; }
   hal::RouteBinding binding(Route route) const override {
     return {.interface = "", .connect_to = links_->connect_to(route)};
   }
@@ -82,6 +84,7 @@ class SimHardware final : public Hardware {
                                             .clock = clock_,
                                             .faults = faults_,
                                             .indicator = indicator_,
+                                            .tamper = tamper_,
                                             .cards = hal::card_hooks(reader_),
                                             .on_clock_changed = std::move(clock_changed)});
     if (!control) return std::unexpected(control.error());
@@ -102,6 +105,7 @@ class SimHardware final : public Hardware {
   hal::SimEntropy entropy_;
   hal::SimIndicator indicator_;
   hal::SimCardReader reader_;
+  hal::SimTamper tamper_;
   std::unique_ptr<hal::SimLinks> links_;
   std::unique_ptr<hal::SimControl> control_;
 };

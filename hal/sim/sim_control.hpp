@@ -13,6 +13,7 @@
 #include "hal/sim/sim_faults.hpp"
 #include "hal/sim/sim_indicator.hpp"
 #include "hal/sim/sim_links.hpp"
+#include "hal/sim/sim_tamper.hpp"
 #include "json/json.hpp"
 #include "nightdrop/result.hpp"
 
@@ -47,6 +48,7 @@ struct SimWorld {
   SimClock& clock;
   SimFaults& faults;
   SimIndicator& indicator;
+  SimTamper& tamper;
   SimCardHooks cards;
   std::function<void()> on_clock_changed;  // the wall or the monotonic clock jumped: timers are to be looked at again
 };

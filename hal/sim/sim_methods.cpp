@@ -60,6 +60,7 @@ SimRpcResult SimMethods::call(std::string_view method, JsonView params) {
   if (method == "set_link") return set_link(params);
   if (method == "set_clock") return set_clock(params);
   if (method == "fail") return fail(params);
+  if (method == "tamper") return tamper(params);
   if (method == "get_state") return get_state(params);
   return std::unexpected(SimRpcError{-32601, "there is no such method", ""});
 }
@@ -171,6 +172,15 @@ SimRpcResult SimMethods::fail(JsonView params) {
   return Json::object();
 }
 
+SimRpcResult SimMethods::tamper(JsonView params) {
+  if (auto error = unknown_field(params, {"clear"})) return std::unexpected(*error);
+  const JsonView clear = params["clear"];
+  if (clear.exists() && !clear.is_bool()) return wrong("clear", "must be true or false");
+  const auto latched = clear.boolean().value_or(false) ? world_.tamper.clear() : world_.tamper.spring();
+  if (!latched) return std::unexpected(SimRpcError{-32603, "the latch's file could not be written", ""});
+  return std::move(Json::object().set("tampered", world_.tamper.tampered()));
+}
+
 SimRpcResult SimMethods::get_state(JsonView params) {
   if (auto error = unknown_field(params, {})) return std::unexpected(*error);
   Json links = Json::object();
@@ -182,6 +192,7 @@ SimRpcResult SimMethods::get_state(JsonView params) {
       .set("prompts", world_.cards.prompts())
       .set("indicator", word(world_.indicator.last()))
       .set("clock", clock_json())
+      .set("tampered", world_.tamper.tampered())
       .set("faults", std::move(faults));
   return state;
 }

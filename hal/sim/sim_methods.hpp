@@ -37,6 +37,7 @@ class SimMethods {
   SimRpcResult set_link(JsonView params);
   SimRpcResult set_clock(JsonView params);
   SimRpcResult fail(JsonView params);
+  SimRpcResult tamper(JsonView params);
   SimRpcResult get_state(JsonView params);
   Json link_json(Route route) const;
   Json clock_json() const;

@@ -247,6 +247,13 @@ Examples:
   Sub(policy, "reload", "Read the configured policy and overlay again", into, Command::PolicyReload)
       .examples("\nThe same as SIGHUP to the daemon.\n\nExamples:\n  nightdrop policy reload");
 
+  Sub rekey(app, "rekey", "Take a new initial key from a TR-31 key block", into, Command::Rekey);
+  rekey.app().add_option("--block", into.options.key_block_file, "the key block as text; - for standard input")->required()->type_name("FILE");
+  rekey.examples("\nThe block is authenticated and opened by the keys that the reader has: nobody\n"
+                 "else's is taken, and no manager is asked. What is stored under the old key\n"
+                 "goes out as it is.\n\n"
+                 "Examples:\n  nightdrop rekey --block ND000001.tr31");
+
   Sub sealed(app, "export-sealed", "Write what waits as a file for the acquirer", into, Command::ExportSealed);
   sealed.app().add_option("--out", into.options.sealed.out, "the file; an old one is replaced")->required()->type_name("FILE");
   sealed.app().add_option("--from", into.options.sealed.from, "a tampered reader's queue_dir: copy what\nits daemon wrote, without the daemon")->type_name("DIR");

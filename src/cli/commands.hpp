@@ -38,6 +38,7 @@ int run_audit_export(Session& session, const AuditOptions& options);
 int run_audit_verify(Session& session, const AuditOptions& options);
 
 int run_export_sealed(Session& session, const ExportOptions& options);  // sealed.cpp
+int run_rekey(Session& session, const std::string& key_block_file);     // rekey.cpp
 
 // The receipt of a payment, headed by what the reader says of itself.
 std::string receipt_of(Session& session, JsonView payment, bool merchant_copy);

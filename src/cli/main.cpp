@@ -45,6 +45,7 @@ int run(Session& session, Command command, const Options& options) {
     case Command::PolicyUpdate: return run_policy_update(session, options);
     case Command::PolicyReload: return run_policy_reload(session);
     case Command::AcceptDamage: return run_accept_damage(session);
+    case Command::Rekey: return run_rekey(session, options.key_block_file);
     case Command::ExportSealed: return run_export_sealed(session, options.sealed);
   }
   return static_cast<int>(Exit::Usage);

@@ -78,6 +78,7 @@ struct Options {
   EventsOptions events;
   AuditOptions audit;
   ExportOptions sealed;
+  std::string key_block_file;
   ApprovalOptions approval;
   std::string payment;  // id or reference, of show, approve, tip, void, ack
   bool receipt{false};

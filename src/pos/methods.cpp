@@ -1,5 +1,6 @@
 #include "pos/methods.hpp"
 
+#include "nightdrop/encoding.hpp"
 #include "report/objects.hpp"
 
 namespace nightdrop::pos {
@@ -34,6 +35,12 @@ Json page_json(const terminal::Terminal::Page& page) {
   Json data = Json::array();
   for (const Payment& payment : page.data) data.push(report::payment_json(payment));
   return std::move(Json::object().set("data", std::move(data)).set("has_more", page.has_more));
+}
+
+// As hex; null when the reader has none.
+Json initial_key_id(const hal::VaultMarks& marks) {
+  const bool none = marks.initial_key_id == decltype(marks.initial_key_id){};
+  return none ? Json::null() : Json::string(hex_upper(marks.initial_key_id));
 }
 
 template <class T, class Print>
@@ -72,6 +79,7 @@ Methods::Methods(terminal::Terminal& terminal, const ReaderFacts& facts)
           {"update_policy", &Methods::update_policy},
           {"accept_store_damage", &Methods::accept_store_damage},
           {"export_sealed", &Methods::export_sealed},
+          {"rekey", &Methods::rekey},
           {"ping", &Methods::ping},
       } {}
 
@@ -121,6 +129,8 @@ void Methods::get_reader(Params& params, const Responder& respond) {
       .set("firmware_version", facts_.firmware_version)
       .set("protocol_version", 1)
       .set("livemode", facts_.livemode)
+      .set("initial_key_id", initial_key_id(terminal_.books().ports().vault.marks()))
+      .set("tampered", terminal_.tamper().tampered())
       .set("provisioned", facts_.provisioned && !terminal_.books().ports().vault.exhausted());
   answer(respond, std::move(reader));
 }
@@ -277,6 +287,14 @@ void Methods::update_policy(Params& params, const Responder& respond) {
                   terminal::refuse(PosCode::UnexpectedState, "This reader takes no policy over this socket."));
   }
   update_policy_(handed_in, respond);
+}
+
+void Methods::rekey(Params& params, const Responder& respond) {
+  const std::string block = params.printable("key_block", 4096);
+  ND_CHECK(params, respond);
+  answer(respond, as_json(terminal_.rekey(block), [](const hal::VaultMarks& marks) {
+           return std::move(Json::object().set("initial_key_id", initial_key_id(marks)));
+         }));
 }
 
 void Methods::accept_store_damage(Params& params, const Responder& respond) {

@@ -82,6 +82,7 @@ class Methods {
   void update_policy(Params& params, const Responder& respond);
   void accept_store_damage(Params& params, const Responder& respond);
   void export_sealed(Params& params, const Responder& respond);
+  void rekey(Params& params, const Responder& respond);
   void ping(Params& params, const Responder& respond);
   void subscribe(Params& params, const Responder& respond, const std::function<void(Subscription)>& subscribed);
 

@@ -15,7 +15,8 @@
 namespace nightdrop::terminal {
 namespace {
 constexpr std::uint64_t checkpoint_every = 1'000;
-}
+constexpr std::uint64_t checkpoint_again = 100;  // events, after a signature that failed
+}  // namespace
 
 Books::Books(const Ports& ports, const Policy& policy, const Settings& settings)
     : ports_(ports), policy_(&policy), settings_(settings), boot_id_(ports.clock.boot_id()) {}
@@ -35,8 +36,14 @@ Result<void> Books::open() {
   const auto points = ports_.store.last_event();
   if (!points) return std::unexpected(points.error());
   last_checkpoint_ = points->seq - points->seq % checkpoint_every;
+  // A rekey() whose turn a crash has cut off is told of now.
+  const auto before = state_.initial_key_id;
+  const bool known = before != decltype(before){};
+  if (known && before != ports_.vault.marks().initial_key_id && ports_.vault.state() == hal::VaultState::Ready)
+    ND_TRY(write([&] { return journal_keys(before, state_.dukpt_counter); }));
   // What was accepted is committed at once: from here on the queue knows an older copy of this vault for one.
   if (settings_.accepted_copies != hal::Older::Refuse) ND_TRY(ports_.store.begin());
+  if (!accepted_older_.empty()) ND_TRY(write([&] { return journal_accepted(); }));
   if (from_version == 0 || from_version == policy_->version) return {};
   return write([&] { return journal_policy(policy_->version, from_version); });
 }
@@ -52,7 +59,30 @@ Result<void> Books::resume_vault() {
   marks.journal_seq = last->seq;
   marks.vault_generation = state_.vault_generation;
   marks.queue_was_lost = health.was_lost || health.degraded;
-  return ports_.vault.resume(marks, settings_.accepted_copies);
+  const auto resumed = ports_.vault.resume(marks, hal::Older::Refuse);
+  const bool older = !resumed && resumed.error().code == Errc::RolledBack;
+  if (!older || settings_.accepted_copies == hal::Older::Refuse) return resumed;
+  ND_TRY(ports_.vault.resume(marks, settings_.accepted_copies));
+  accepted_older_ = std::string_view(resumed.error().text) == hal::older_queue_text ? "queue" : "vault";
+  return {};
+}
+
+Result<void> Books::journal_keys(const std::array<std::uint8_t, 8>& previous, std::uint32_t counter) {
+  Json data = Json::object();
+  data.set("initial_key_id", hex_upper(ports_.vault.marks().initial_key_id));
+  data.set("previous_initial_key_id", hex_upper(previous));
+  data.set("previous_counter", static_cast<std::uint64_t>(counter));
+  return journal("keys.changed", std::move(data));
+}
+
+// Once the vault has skipped past whatever was spent; before that nothing may say that all is well.
+Result<void> Books::journal_accepted() {
+  const hal::VaultMarks now = ports_.vault.marks();
+  Json data = Json::object();
+  data.set("older", accepted_older_);
+  data.set("initial_key_id", hex_upper(now.initial_key_id)).set("counter", static_cast<std::uint64_t>(now.counter));
+  data.set("queue_counter", static_cast<std::uint64_t>(state_.dukpt_counter)).set("queue_seq", committed_seq_);
+  return journal("rollback.accepted", std::move(data));
 }
 
 Result<void> Books::load_state() {
@@ -256,20 +286,40 @@ Result<void> Books::journal(std::string_view type, Json data) {
   if (!event) return std::unexpected(event.error());
   journalled_ = true;
   // A checkpoint that fails is made with a later event; no payment waits for it.
-  if (event->seq >= last_checkpoint_ + checkpoint_every) (void)checkpoint();
+  if (event->seq >= last_checkpoint_ + checkpoint_every && ports_.vault.state() != hal::VaultState::Erased)
+    (void)checkpoint();
   return {};
 }
 
 Result<void> Books::checkpoint() {
-  const auto head = ports_.store.last_event();
+  if (last_seq() == 0) return {};
+  // The chain, and with the signature everybody who has the checkpoint, knows how far the keys had come.
+  const hal::VaultMarks marks = ports_.vault.marks();
+  Json data = Json::object();
+  data.set("initial_key_id", hex_upper(marks.initial_key_id)).set("counter", static_cast<std::uint64_t>(marks.counter));
+  data.set("generation", marks.generation);
+  const auto head = ports_.store.append("vault.marks", rfc3339(now()), data.dump());
   if (!head) return std::unexpected(head.error());
-  if (head->seq == 0) return {};
+  journalled_ = true;
+  last_checkpoint_ = head->seq - checkpoint_every + checkpoint_again;  // unless it is signed
   const std::string message = "nightdrop-checkpoint\n" + settings_.merchant.serial_number + "\n" +
                               std::to_string(head->seq) + "\n" + hex_lower(head->hash);
   const auto signature = ports_.vault.sign({reinterpret_cast<const std::uint8_t*>(message.data()), message.size()});
   if (!signature) return std::unexpected(signature.error());
   last_checkpoint_ = head->seq;
   return ports_.store.add_checkpoint({head->seq, head->hash, *signature});
+}
+
+std::optional<PosError> Books::refuse_closed() const {
+  if (!closed_) return std::nullopt;
+  return PosError{.code = PosCode::ReaderTampered,
+                  .message = "The reader was tampered with: its keys are erased and it takes no payments."};
+}
+
+Result<void> Books::note_tampered() {
+  ND_TRY(journal("tamper.detected", Json::object()));
+  state_.tampered_at = now();
+  return {};
 }
 
 Result<void> Books::note_export(const SealedExport& made) {

@@ -93,6 +93,17 @@ class Books {
   // An offline spell ends when the queue is empty and a path is up.
   void end_spell() { state_.fallbacks_in_spell = 0; }
   Result<void> checkpoint();  // signs the journal's head
+  // --- a reader that was tampered with ---
+  // From now on nothing is taken, changed or sent.
+  void close() { closed_ = true; }
+  bool is_closed() const { return closed_; }
+  // Why nothing may be taken or changed; nothing while the reader is whole.
+  std::optional<PosError> refuse_closed() const;
+  // The vault has another initial key than it had; `counter`: the last value spent under that one.
+  Result<void> journal_keys(const std::array<std::uint8_t, 8>& previous, std::uint32_t counter);
+  bool tampered_before() const { return state_.tampered_at != 0; }
+  Result<void> note_tampered();
+
   // A sealed export has reached whoever asked for it: journals it and remembers what it covers.
   Result<void> note_export(const SealedExport& made);
   bool offline_spell_counts() const { return state_.fallbacks_in_spell != 0; }
@@ -121,6 +132,7 @@ class Books {
   Result<void> journal_policy(std::int64_t version, std::int64_t from_version);
   Result<void> load_state();
   Result<void> resume_vault();
+  Result<void> journal_accepted();
   std::uint64_t last_seq();
 
   Ports ports_;
@@ -139,6 +151,8 @@ class Books {
   bool turn_lost_{false};  // the store gave up the whole turn in mid-decision
   std::int64_t pending_shift_ms_{0};
   bool entropy_failed_{false};
+  bool closed_{false};
+  std::string accepted_older_;  // which older copy open() went on with; empty: none
   std::uint64_t last_id_ms_{0};  // of the newest payment id, and its count within that millisecond
   unsigned last_id_count_{0};
   std::uint64_t last_checkpoint_{0};

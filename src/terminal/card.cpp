@@ -24,6 +24,10 @@ std::optional<PosError> Checkout::refuse_before_card(const Intent& intent) {
   const auto no = [&](PosCode code, const char* message) {
     return PosError{.code = code, .message = message, .payment = intent.payment};
   };
+  if (auto closed = books_.refuse_closed()) {
+    closed->payment = intent.payment;
+    return closed;
+  }
   if (books_.ports().vault.exhausted()) {
     return no(PosCode::ReaderNotProvisioned,
               "The reader's card keys are used up; it takes no cards until it has a new initial key.");
@@ -123,6 +127,9 @@ void Checkout::on_card_outcome(hal::CardOutcome outcome) {
 }
 
 void Checkout::card_read(Intent& intent, hal::CardData card, const Interaction& interaction) {
+  if (const auto closed = books_.refuse_closed())
+    return refuse_card(intent, closed->code, "The reader was tampered with; the card's data was discarded.",
+                       interaction.reply);
   Payment& payment = intent.payment;
   payment.card_amount = payment.amount;
   const auto fingerprint = books_.ports().vault.fingerprint(card.pan.view());

@@ -73,6 +73,8 @@ class Checkout final : public hal::CardListener {
   std::vector<Payment> in_memory() const;  // newest first
   bool busy() const { return interaction_.has_value() || !online_.empty(); }
 
+  // The reader was tampered with: what is under way at the counter ends, and nothing new begins.
+  void shut();
   void network_changed();                            // who waited for a probe goes on
   void tick();                                       // time-outs
   std::optional<std::int64_t> next_tick_ms() const;  // monotonic

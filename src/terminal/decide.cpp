@@ -28,6 +28,8 @@ void Checkout::confirm(const std::string& id, Reply<Payment> reply) {
 }
 
 void Checkout::confirm_intent(Intent& intent, const Reply<Payment>& reply) {
+  if (const auto no = books_.refuse_closed())
+    return refuse_card(intent, no->code, "The reader was tampered with; the card's data was discarded.", reply);
   if (std::ranges::find(waiters_, intent.payment.id, &Waiter::id) != waiters_.end()) {
     return books_.reply<Payment>(
         reply, refuse(PosCode::UnexpectedState, "The payment is being confirmed already.", intent.payment));

@@ -71,7 +71,7 @@ void Forwarder::pump() {
     release_from_ms_ = books_.mono_ms() + release_pause_ms;
     (void)books_.write([&] { return books_.ports().store.release_backoff(); });
   }
-  const auto route = network_.route();
+  const auto route = books_.is_closed() ? std::nullopt : network_.route();
   behind_reversals_ = false;
   if (route && suspended_until_ms_ == 0) {
     behind_reversals_ = !send_reversals(*route);
@@ -101,7 +101,7 @@ std::optional<std::int64_t> Forwarder::next_tick_ms() const {
   std::int64_t next = deadlines_at_ms_;
   if (suspended_until_ms_ != 0) next = std::min(next, std::max(suspended_until_ms_, stalled_until_ms_));
   if (release_due_) next = std::min(next, std::max(release_from_ms_, stalled_until_ms_));
-  const bool may_send = network_.route() && suspended_until_ms_ == 0 && !behind_reversals_;
+  const bool may_send = network_.route() && !books_.is_closed() && suspended_until_ms_ == 0 && !behind_reversals_;
   if (next_due_ && may_send && in_flight_.size() < books_.settings().window) {
     const std::int64_t due = books_.mono_ms() + std::max<std::int64_t>(0, *next_due_ - books_.now());
     next = std::min(next, std::max(due, stalled_until_ms_));

@@ -82,6 +82,7 @@ void Checkout::make_room() {
 }
 
 PosResult<Payment> Checkout::create(const IntentParams& params) {
+  if (auto no = books_.refuse_closed()) return std::unexpected(std::move(*no));
   if (const auto existing = find(params.merchant_reference)) return same_reference(params, *existing);
   const auto row = books_.ports().store.find_by_reference(params.merchant_reference);
   if (!row) return std::unexpected(store_error(row.error()));
@@ -115,6 +116,7 @@ PosResult<Payment> Checkout::create(const IntentParams& params) {
 // --- approval ---
 
 void Checkout::approve(const std::string& id, const std::string& approver, SecretBytes pin, Reply<Payment> reply) {
+  if (auto no = books_.refuse_closed()) return books_.reply<Payment>(reply, std::unexpected(std::move(*no)));
   const Intent* intent = intent_of(id);
   if (intent == nullptr) return books_.reply<Payment>(reply, std::unexpected(missing(id)));
   if (!engine::next(intent->payment.status, Event::ManagerApproved)) {
@@ -152,6 +154,7 @@ void Checkout::approve(const std::string& id, const std::string& approver, Secre
 // --- tips ---
 
 void Checkout::adjust(const std::string& id, std::int64_t tip, Reply<Payment> reply) {
+  if (auto no = books_.refuse_closed()) return books_.reply<Payment>(reply, std::unexpected(std::move(*no)));
   books_.reply<Payment>(reply, books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
     auto row = books_.ports().store.find(id);
     if (!row) return std::unexpected(row.error());
@@ -201,6 +204,7 @@ void Checkout::adjust(const std::string& id, std::int64_t tip, Reply<Payment> re
 // --- voids ---
 
 void Checkout::cancel(const std::string& id, CancelReason reason, Reply<Payment> reply) {
+  if (auto no = books_.refuse_closed()) return books_.reply<Payment>(reply, std::unexpected(std::move(*no)));
   if (interaction_ && interaction_->id == id) {
     // The call that waits for the card ends first; then this one.
     interaction_->canceled = true;
@@ -291,6 +295,7 @@ void Checkout::cancel_on_disk(const std::string& id, CancelReason reason, const 
 // --- refunds ---
 
 void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment> reply) {
+  if (auto no = books_.refuse_closed()) return books_.reply<Payment>(reply, std::unexpected(std::move(*no)));
   managers_.check(params.approver, std::move(pin), [this, params, reply](const PosResult<void>& checked) {
     if (!checked) return books_.reply<Payment>(reply, std::unexpected(checked.error()));
     IntentParams wanted = params.intent;
@@ -359,6 +364,16 @@ void Checkout::refund(const RefundParams& params, SecretBytes pin, Reply<Payment
     if (original->status != Status::Succeeded) return store_offline(intent, reply);
     confirm_intent(intent, reply);
   });
+}
+
+void Checkout::shut() {
+  if (interaction_ && !interaction_->timed_out) {
+    interaction_->timed_out = true;
+    books_.ports().reader.cancel();
+  }
+  for (const Waiter& waiter : std::exchange(waiters_, {})) {
+    if (Intent* intent = intent_of(waiter.id); intent != nullptr) confirm_intent(*intent, waiter.reply);
+  }
 }
 
 void Checkout::forget_undurable() {

@@ -216,6 +216,7 @@ Result<PosResult<Payment>> Checkout::reverse_unknown(Payment& before, CancelReas
 }
 
 void Checkout::resolve_network_loss(const std::string& id, bool store, Reply<Payment> reply) {
+  if (auto no = books_.refuse_closed()) return books_.reply<Payment>(reply, std::unexpected(std::move(*no)));
   Intent* intent = intent_of(id);
   if (intent == nullptr) return books_.reply<Payment>(reply, std::unexpected(missing(id)));
   if (intent->payment.status != Status::Processing || online_.contains(id)) {

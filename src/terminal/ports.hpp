@@ -35,6 +35,8 @@ struct Settings {
   Sha256 sha256;           // for sealed exports
   std::string certificate_pem;  // of the vault's identity key, for sealed exports
   hal::Older accepted_copies{hal::Older::Refuse};  // an older vault or queue that a person has decided to go on with
+  // Keeps the export of a reader that was tampered with; durable when Ok.
+  std::function<Result<void>(const SealedExport& made, UtcMs at)> keep_export;
 };
 
 }  // namespace nightdrop::terminal

@@ -13,6 +13,21 @@ constexpr std::int64_t prune_every_ms = 3'600'000;
 constexpr int turns_max = 100;           // an end_turn()
 constexpr std::size_t prune_rows = 200;  // a turn
 
+PosError rekey_error(const Error& error) {
+  const Errc code = error.code;
+  if (code == Errc::CounterExhausted) {
+    return {.code = PosCode::ReaderNotProvisioned,
+            .message = "The present keys are used up and can't authenticate new ones: provision the reader anew."};
+  }
+  const bool the_block = code == Errc::Malformed || code == Errc::WrongKey || code == Errc::InvalidArgument ||
+                         code == Errc::Unsupported || code == Errc::Conflict;
+  if (!the_block)
+    return {.code = PosCode::StoreUnavailable, .message = "The key vault failed; the present keys go on."};
+  return {.code = PosCode::InvalidParams,
+          .message = std::string("The key block is refused: ") + error.text + ".",
+          .field = "key_block"};
+}
+
 const char* status_word(links::NetworkStatus status) {
   switch (status) {
     case links::NetworkStatus::Online: return "online";
@@ -29,11 +44,14 @@ Terminal::Terminal(const Ports& ports, const Policy& policy, const Settings& set
       managers_(books_),
       checkout_(books_, network_, managers_),
       forwarder_(books_, network_),
-      certificate_(books_, network_) {}
+      certificate_(books_, network_),
+      tamper_(books_, checkout_) {}
 
 Result<void> Terminal::start() {
   ND_TRY(books_.open());
   books_.watch_clock();
+  // A response that was cut off goes on; so does one whose vault was put back from a copy.
+  if (books_.ports().vault.state() != hal::VaultState::Ready || books_.tampered_before()) tamper_.begin();
   ND_TRY(checkout_.recover());
   ND_TRY(forwarder_.open());
   checkout_.on_stored([this] { forwarder_.pump(); });
@@ -76,6 +94,7 @@ void Terminal::end_turn() {
 
 void Terminal::tick() {
   books_.watch_clock();
+  tamper_.tick();
   const std::int64_t now = books_.mono_ms();
   const auto health = books_.ports().store.health();
   if (health.degraded && !degraded_told_) {
@@ -121,6 +140,7 @@ std::optional<std::int64_t> Terminal::next_tick_ms() const {
   };
   if (tidy_at_ms_ != 0) next = std::min(next, tidy_at_ms_);
   if (time_matters()) next = std::min(next, keep_time_at_ms_);
+  sooner(tamper_.next_tick_ms());
   sooner(checkout_.next_tick_ms());
   sooner(forwarder_.next_tick_ms());
   sooner(certificate_.next_tick_ms());
@@ -284,7 +304,19 @@ PosResult<Json> Terminal::sync_report(std::optional<std::uint64_t> id) {
   return report::sync_report_json(**run, *payments);
 }
 
+PosResult<hal::VaultMarks> Terminal::rekey(const std::string& key_block) {
+  if (auto no = books_.refuse_closed()) return std::unexpected(std::move(*no));
+  hal::KeyVault& vault = books_.ports().vault;
+  const hal::VaultMarks before = vault.marks();
+  if (const auto changed = vault.rekey(key_block); !changed) return std::unexpected(rekey_error(changed.error()));
+  return books_.decide<hal::VaultMarks>([&]() -> Result<PosResult<hal::VaultMarks>> {
+    ND_TRY(books_.journal_keys(before.initial_key_id, before.counter));
+    return PosResult<hal::VaultMarks>(vault.marks());
+  });
+}
+
 PosResult<SealedExport> Terminal::export_sealed() {
+  if (tamper_.sealed()) return *tamper_.sealed();  // the keys to make another are gone
   const ExportHeader header{policy().livemode, books_.now(), books_.settings().certificate_pem};
   auto made = write_sealed_export(books_.ports().store, books_.ports().vault, books_.settings().merchant, header,
                                   books_.settings().sha256);

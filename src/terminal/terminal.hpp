@@ -13,6 +13,7 @@
 #include "terminal/certificate_watch.hpp"
 #include "terminal/checkout.hpp"
 #include "terminal/forwarder.hpp"
+#include "terminal/tamper.hpp"
 
 namespace nightdrop::terminal {
 
@@ -40,6 +41,7 @@ class Terminal {
   Forwarder& forwarder() { return forwarder_; }
   Books& books() { return books_; }
   Network& network() { return network_; }
+  TamperResponse& tamper() { return tamper_; }
   const Policy& policy() const { return books_.policy(); }
   // Another policy, from the next decision on; see Books::change_policy().
   void change_policy(Policy policy, Reply<void> done);
@@ -63,6 +65,10 @@ class Terminal {
   // A person has looked at the damage that store.degraded reported.
   PosResult<void> accept_damage();
 
+  // Takes a new initial key from a TR-31 block, which the present keys authenticate. What was sealed before stays as it
+  // is. Ensures: durable and journalled.
+  PosResult<hal::VaultMarks> rekey(const std::string& key_block);
+
   // --- the sealed export ---
   // Of what waits now. Changes nothing; what it says is of this moment.
   PosResult<SealedExport> export_sealed();
@@ -81,6 +87,7 @@ class Terminal {
   Checkout checkout_;
   Forwarder forwarder_;
   CertificateWatch certificate_;
+  TamperResponse tamper_;
   PolicyStanding policy_standing_;
   std::int64_t tidy_at_ms_{0};
   std::int64_t prune_at_ms_{0};

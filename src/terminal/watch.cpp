@@ -130,6 +130,7 @@ void Forwarder::watch_deadlines() {
 }
 
 PosResult<Payment> Forwarder::release(const std::string& id) {
+  if (auto no = books_.refuse_closed()) return std::unexpected(std::move(*no));
   return books_.decide<Payment>([&]() -> Result<PosResult<Payment>> {
     const auto row = books_.ports().store.find(id);
     if (!row) return std::unexpected(row.error());

@@ -96,7 +96,7 @@ TEST(Command, HelpHasExamplesForEverySubCommand) {
   EXPECT_THAT(all.out, HasSubstr("Exit status:"));
   std::istringstream all_lines(all.out);
   for (std::string line; std::getline(all_lines, line);) EXPECT_LE(line.size(), 80U) << line;
-  for (const char* name : {"status", "pay", "refund", "list", "show", "approve", "tip", "void", "forward", "declines", "ack", "report", "reconcile", "events", "accept-damage", "export-sealed"}) {
+  for (const char* name : {"status", "pay", "refund", "list", "show", "approve", "tip", "void", "forward", "declines", "ack", "report", "reconcile", "events", "accept-damage", "export-sealed", "rekey"}) {
     const Ran help = run(reader, {name, "--help"});
     EXPECT_EQ(help.exit, 0) << name;
     EXPECT_THAT(help.out, HasSubstr(std::string("nightdrop ") + name)) << name;

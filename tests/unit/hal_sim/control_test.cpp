@@ -46,7 +46,7 @@ class ControlTest : public ::testing::Test {
       all.push(std::move(Json::object().set("name", "visa_contactless")));
       return all;
     };
-    return SimWorld{*links_, clock_, faults_, indicator_, std::move(cards), [this] { ++clock_changes_; }};
+    return SimWorld{*links_, clock_, faults_, indicator_, tamper_, std::move(cards), [this] { ++clock_changes_; }};
   }
   std::unique_ptr<SimControl> open();
   int connect_to_socket() const {
@@ -101,6 +101,7 @@ class ControlTest : public ::testing::Test {
   SimClock clock_;
   SimFaults faults_;
   SimIndicator indicator_;
+  SimTamper tamper_;
   int clock_changes_{0};
   std::vector<std::string> presented_;
   int removed_{0};

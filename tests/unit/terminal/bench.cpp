@@ -12,6 +12,11 @@ Bench::Bench() {
   settings.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) {
     return sha256(prev, bytes);
   };
+  settings.keep_export = [this](const terminal::SealedExport& made, UtcMs) -> Result<void> {
+    if (export_fails) return failure(Errc::DiskFull, "no room for the export");
+    exports.push_back(made);
+    return {};
+  };
   host.answer = [this](const hal::HostRequest& request) { return acquirer(request); };
   start();
 }

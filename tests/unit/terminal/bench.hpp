@@ -98,6 +98,8 @@ class Bench {
   bool commit_fails{false};
   bool disk_fails{false};
   bool disk_is_full{false};
+  bool export_fails{false};
+  std::vector<terminal::SealedExport> exports;  // what a tampered reader has kept
 
   std::map<std::string, std::string> ledger;  // id -> body: what the acquirer has taken
   std::set<std::string> reversed;

@@ -45,6 +45,7 @@ class FakeVault final : public hal::KeyVault {
  public:
   Result<Envelope> seal_card(std::span<const std::uint8_t>, std::string_view aad, std::span<const std::uint8_t> pin,
                              std::span<const std::uint8_t>) override {
+    if (erased != hal::VaultState::Ready) return failure(Errc::Unavailable, "the card keys were erased");
     if (exhausted_) return failure(Errc::CounterExhausted, "no more keys");
     if (fails) return failure(Errc::Unavailable, "the vault's file cannot be written");
     ++counter_;
@@ -71,12 +72,23 @@ class FakeVault final : public hal::KeyVault {
   Result<hal::PossessionProof> prove(std::span<const std::uint8_t>) override {
     return failure(Errc::Unsupported, "toy keys prove nothing");
   }
-  Result<void> rekey(std::string_view) override { return failure(Errc::Unsupported, "toy keys stay"); }
+  // The toy block of a next key.
+  static constexpr const char* good_block = "a good key block";
+  Result<void> rekey(std::string_view block) override {
+    if (fails) return failure(Errc::Unavailable, "the vault's file cannot be written");
+    if (block != good_block) return failure(Errc::WrongKey, "the key block's MAC differs");
+    ++initial_key_id[7];
+    ++generation;
+    counter_ = 0;
+    return {};
+  }
   Result<void> erase_card_keys() override {
-    erased = hal::VaultState::CardKeysErased;
+    if (erased == hal::VaultState::Ready) erased = hal::VaultState::CardKeysErased;
+    if (fails) return failure(Errc::Io, "the disk said no");
     return {};
   }
   Result<void> erase() override {
+    if (fails) return failure(Errc::Io, "the disk said no");
     erased = hal::VaultState::Erased;
     return {};
   }
@@ -90,6 +102,7 @@ class FakeVault final : public hal::KeyVault {
     return std::string(text.data());
   }
   Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override {
+    if (erased == hal::VaultState::Erased) return failure(Errc::Unavailable, "the vault was erased");
     return std::vector<std::uint8_t>(70, 0x30);
   }
   Result<std::vector<std::uint8_t>> sign_digest(std::span<const std::uint8_t>) override {
