@@ -11,11 +11,12 @@
 namespace nightdrop::report {
 
 inline constexpr std::string_view payment_event_prefix = "payment_intent.";  // with a status behind it
-inline constexpr std::array<std::string_view, 19> event_types{
+inline constexpr std::array<std::string_view, 23> event_types{
     "offline_status.changed", "link.changed",         "limit.near",          "limit.reached",
     "deadline.near",          "sync.started",         "sync.completed",      "clock.untrusted",
     "store.degraded",         "policy.changed",       "policy.refused",      "policy.expiring",
     "payments.exported",      "certificate.expiring", "certificate.renewed", "certificate.renewal_failed",
+    "keys.changed",           "vault.marks",          "rollback.accepted",   "tamper.detected",
     "reader.action_required", "reader.card_inserted", "reader.card_removed",
 };
 
