@@ -62,9 +62,8 @@ TEST_F(Rekey, WhatWaitsGoesOutAsItIsAndTheNewKeySealsWhatComes) {
   ASSERT_EQ(changed.exit_code, 0) << changed.err;
   EXPECT_HOLDS(json(changed.out), R"({"initial_key_id":")" + after + R"("})");
   EXPECT_EQ(id_now(), after);
-  EXPECT_HOLDS(
-      last_event(world, "keys.changed"),
-      R"({"initial_key_id":")" + after + R"(","previous_initial_key_id":")" + before + R"(","previous_counter":1})");
+  const Json told = last_event(world, "keys.changed");
+  EXPECT_HOLDS(told, R"({"initial_key_id":")" + after + R"(","previous_initial_key_id":")" + before + R"("})");
   const Answer new_sale = world.pay(2'000, new_card());
   EXPECT_WORD(new_sale, "stored");
 
@@ -77,6 +76,7 @@ TEST_F(Rekey, WhatWaitsGoesOutAsItIsAndTheNewKeySealsWhatComes) {
   const std::string old_ksn(world.ledger_row(old_sale.id())["ksn"].string().value_or(""));
   const std::string new_ksn(world.ledger_row(new_sale.id())["ksn"].string().value_or(""));
   EXPECT_THAT(old_ksn, testing::StartsWith(before));
+  EXPECT_EQ(std::stoll(old_ksn.substr(16), nullptr, 16), told["previous_counter"].integer().value_or(0));
   EXPECT_EQ(new_ksn, after + "00000001");
   EXPECT_HOLDS(world.stats(), R"({"posted":2,"twice":0,"anomalies":0})");
 }

@@ -117,7 +117,7 @@ TEST_F(Rollback, CheckpointsCoverTheVaultsMarks) {
       ASSERT_TRUE(event.has_value());
       EXPECT_EQ((*event)["type"].string(), "vault.marks");
       EXPECT_EQ((*event)["seq"].integer(), line["checkpoint"]["seq"].integer());
-      EXPECT_EQ((*event)["data"]["counter"].integer(), 1);
+      EXPECT_GE((*event)["data"]["counter"].integer().value_or(0), 1);
     }
     before_checkpoint = line["event"].string().value_or("");
   }
