@@ -197,7 +197,8 @@ class ReaderInTheMaking {
     settings.authority = station.authority();
     settings.root_settings = [](const VaultConfig&) { return RootSettings{}; };  // files, as the configuration says
     settings.open_vault = [](const fs::path& dir, const Config&) -> Result<std::unique_ptr<hal::KeyVault>> {
-      auto vault = SealedKeyVault::open(dir, [](std::function<void()> call) { call(); });
+      auto vault = SealedKeyVault::open(
+          dir, [](std::function<void()> call) { call(); }, {}, SealedKeyVault::Development::Accepted);
       if (!vault) return std::unexpected(vault.error());
       return std::unique_ptr<hal::KeyVault>(std::move(*vault));
     };

@@ -192,7 +192,7 @@ struct SealedKeyVault::State {
 };
 
 Result<std::unique_ptr<SealedKeyVault>> SealedKeyVault::open(const std::filesystem::path& dir, Post post,
-                                                             const RootSettings& root) {
+                                                             const RootSettings& root, Development development) {
   auto directory = VaultDirectory::open_locked(dir);
   ND_TRY(directory);
   auto state = std::make_unique<State>(std::move(*directory), std::move(post));
@@ -209,7 +209,7 @@ Result<std::unique_ptr<SealedKeyVault>> SealedKeyVault::open(const std::filesyst
   ND_TRY(marks);
   const auto mark = vault_files::development_mark;
   state->development = std::ranges::equal(marks->view(), mark);
-  if (state->development && development_refused) {
+  if (state->development && development_refused && development != Development::Accepted) {
     return failure(Errc::DevelopmentKey, "this vault holds development keys; a release build refuses them");
   }
   auto queue_key = unseal(vault_files::queue_key);

@@ -25,12 +25,17 @@ class SealedKeyVault final : public hal::KeyVault {
   // Runs a callable on the loop's thread.
   using Post = std::function<void(std::function<void()>)>;
 
+  // Whether a vault with development keys opens. Accepted is for the tool alone that makes such readers, in a release
+  // build too; a daemon never says it.
+  enum class Development : std::uint8_t { NotInRelease, Accepted };
+
   // Opens the vault; it is this object's alone (Busy for another) until it is destroyed. seal_card() works after
   // resume(). A vault whose card keys were erased opens as that.
   // Errors: NotFound (none, or it was erased), Busy, WrongKey (a file was changed or is another device's; the token's
   // PIN), Corrupt, InvalidArgument (the root key can be read by others), DevelopmentKey, Io.
-  [[nodiscard]] static Result<std::unique_ptr<SealedKeyVault>> open(const std::filesystem::path& dir, Post post,
-                                                                    const RootSettings& root = {});
+  [[nodiscard]] static Result<std::unique_ptr<SealedKeyVault>> open(
+      const std::filesystem::path& dir, Post post, const RootSettings& root = {},
+      Development development = Development::NotInRelease);
   // Waits for what the background thread has in hand. PIN checks not yet begun are dropped, their `done` never called.
   ~SealedKeyVault() override;
 
