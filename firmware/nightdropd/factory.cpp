@@ -13,6 +13,7 @@
 #include "crypto/primitives.hpp"
 #include "crypto/sealed_key_vault.hpp"
 #include "firmware/nightdropd/root_settings.hpp"
+#include "firmware/nightdropd/sealed_exports.hpp"
 #include "json/json.hpp"
 #include "nightdrop/encoding.hpp"
 #include "provisioning/descriptor.hpp"
@@ -158,7 +159,13 @@ std::expected<void, std::string> queue_may_go(const Config& config) {
     return std::unexpected("state: the reader is at work; stop its daemon first");
   }
   // Without the vault's key nobody opens the queue any more: there is nothing left to lose in it.
-  if (!vault && vault.error().code == Errc::NotFound) return {};
+  // But what a tampered reader left for the acquirer is of use to the end.
+  if (!vault && vault.error().code == Errc::NotFound) {
+    const auto sealed = newest_sealed_export(config.queue_dir);
+    if (!sealed) return {};
+    return std::unexpected("queue: " + sealed->string() +
+                           " is for the acquirer; copy it by `nightdrop export-sealed --from`, then remove it");
+  }
   if (!vault) return std::unexpected(std::string("vault: ") + vault.error().text);
   const auto hash = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) {
     return sha256(prev, bytes);
