@@ -217,6 +217,12 @@ TEST_F(Home, KilledAtAnyStepIsInFactoryStateOrProvisionedWhole) {
       killed = true;
     }
     ASSERT_TRUE(killed) << steps[at];
+    // The daemon knows nothing of staging: where it finds a configuration, what that speaks of is there.
+    if (has("nightdrop.json")) {
+      EXPECT_TRUE(open_vault(home_ / "vault")) << steps[at];
+      EXPECT_TRUE(has("queue")) << steps[at];
+      for (const std::string_view name : installed_files()) EXPECT_TRUE(fs::exists(home_ / name)) << steps[at];
+    }
     // The next start may be killed, too.
     try {
       (void)open([](std::string_view) { throw Killed{}; });

@@ -136,6 +136,17 @@ TEST_F(Provisioning, a_reader_that_proves_nothing_is_set_aside_and_gets_fresh_va
   EXPECT_EQ(list->revoked.size(), 5U) << "every certificate that left and never came into force";
 }
 
+TEST_F(Provisioning, an_end_that_the_station_did_not_hear_of_is_settled_by_asking_again) {
+  home_.fault = Fault::EndIsNotHeard;
+  const auto done = provision();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_TRUE(done->settled);
+  EXPECT_EQ(home_.seen_keys, std::vector{done->initial_key_id}) << "nothing was given a second time";
+  EXPECT_EQ(home_.certificate().serial_number, done->certificate);
+  EXPECT_EQ(unit().state, UnitState::Provisioned);
+  EXPECT_TRUE(station_->db().next_revocation_list(now())->revoked.empty());
+}
+
 TEST_F(Provisioning, nobody_there_is_the_lines_fault) {
   const auto done = run_unit({*station_, recipe_, now}, order());
   ASSERT_FALSE(done);

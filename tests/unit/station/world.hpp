@@ -108,7 +108,7 @@ class MemoryHome final : public provisioning::ReaderHome {
     hello_.firmware_version = "0.1.0";
   }
   // How it misbehaves.
-  enum class Fault { None, OtherCheckValue, OtherMac, OtherSignature, OtherKeySerial, Refuses };
+  enum class Fault { None, OtherCheckValue, OtherMac, OtherSignature, OtherKeySerial, Refuses, EndIsNotHeard };
   Fault fault{Fault::None};
 
   provisioning::ReaderHello facts() const override {
@@ -162,6 +162,7 @@ class MemoryHome final : public provisioning::ReaderHome {
     hello_.state = provisioning::ReaderState::Provisioned;
     hello_.certificate_serial = certificate_.serial_number;
     hello_.initial_key_id = hex_lower(initial_key_id_);
+    if (fault == Fault::EndIsNotHeard) return std::unexpected("the answer is lost");
     return {};
   }
   provisioning::OrReason<void> erase(std::string_view) override { return std::unexpected("not here"); }
