@@ -36,7 +36,7 @@ function(nightdrop_unit_canary name source from to program test)
   get_target_property(libraries ${program} LINK_LIBRARIES)
   list(REMOVE_ITEM libraries nightdrop_warnings)
   add_executable(test_canary_${name} ${mutant} $<TARGET_OBJECTS:${program}>)
-  target_include_directories(test_canary_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
+  target_include_directories(test_canary_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
   target_link_libraries(test_canary_${name} PRIVATE ${libraries})
   add_test(NAME canary.${name} COMMAND test_canary_${name} --gtest_filter=${test})
   set_tests_properties(canary.${name} PROPERTIES LABELS canary TIMEOUT 60 ENVIRONMENT "RC_PARAMS=seed=1 noshrink=1"

@@ -115,6 +115,19 @@ nightdrop_unit_canary(any_export_covers_the_queue src/terminal/sealed_export.cpp
   [==[true]==]
   test_unit_terminal Export.CoversWhatItHoldsAndNothingThatCameAfter)
 
+# --- a reader that is opened ---
+
+nightdrop_unit_canary(tamper_erases_before_the_export src/terminal/tamper.cpp
+  [==[when_durable(Step::Journal, Step::Export);]==]
+  [==[when_durable(Step::Journal, Step::Erase);]==]
+  test_unit_terminal Tamper.IdentityAndQueueKeyWaitForTheExport)
+
+nightdrop_unit_canary(tamper_writes_before_card_keys_go src/terminal/tamper.cpp
+  [==[  card_keys_left_ = !books_.ports().vault.erase_card_keys().has_value();
+  due_ms_]==]
+  [==[  due_ms_]==]
+  test_unit_terminal Tamper.CardKeysGoBeforeAnythingIsWritten)
+
 # --- the acquirer, which takes payments from a file that anybody may have had ---
 
 nightdrop_unit_canary(sealed_exports_signature_not_checked simulator/acquirer/sealed_file.cpp
@@ -180,6 +193,11 @@ nightdrop_unit_canary(readers_mac_not_compared keys/line/provision_unit.cpp
   [==[if (!equal_in_constant_time(*mac, proof->mac)) {]==]
   [==[if (false) {]==]
   test_unit_station Provisioning.a_reader_that_proves_nothing_is_set_aside_and_gets_fresh_values_the_next_time)
+
+nightdrop_unit_canary(station_commits_without_syncing keys/line/station_db.cpp
+  [==[self->db_.open(self->file_, key, {});]==]
+  [==[self->db_.open(self->file_, key, {.synchronous_normal = true});]==]
+  test_powerloss_station StationPowerCut.WhatWasGivenOutIsKnownAfterACutAtAnyWrite)
 
 # --- the merchant's overlay ---
 

@@ -127,6 +127,7 @@ TEST_P(VaultRollback, BothPutBackTogetherAreSeenByATokensMark) {
   const auto done = vault->resume(queue, hal::Older::Refuse);
   EXPECT_EQ(done.has_value(), !keeps_mark()) << "the residual risk of files, as the threat model says";
   if (!keeps_mark()) return;
+  ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, Errc::RolledBack);
   EXPECT_STREQ(done.error().text, hal::older_vault_text);
   ASSERT_TRUE(vault->resume(queue, hal::Older::AcceptBoth));
