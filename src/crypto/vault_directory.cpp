@@ -50,6 +50,13 @@ bool write_all(int descriptor, std::span<const std::uint8_t> bytes) {
   return true;
 }
 
+// Opens a file to be overwritten, also one that its owner may only read, as root.key; -1 where it cannot be.
+int open_to_overwrite(int directory, const char* name) {
+  const Descriptor there(::openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (there.valid()) (void)::fchmod(there.get(), 0600);
+  return ::openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
 // Writes zeros over a file that has lost its name. Nothing depends on it, so its failures are let go.
 void overwrite(int descriptor) {
   struct stat facts{};
@@ -157,8 +164,9 @@ void VaultDirectory::remove_leftovers() const {
 Result<void> VaultDirectory::destroy(const char* name) const {
   bool done = true;
   for (const std::string& each : {std::string(name), std::string(name).append(temporary_suffix)}) {
-    const Descriptor file(::openat(descriptor_, each.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
+    const Descriptor file(open_to_overwrite(descriptor_, each.c_str()));
     if (!file.valid() && errno == ENOENT) continue;
+    done = file.valid() && done;  // its name goes all the same, but its bytes stay
     struct stat facts{};
     if (file.valid() && ::fstat(file.get(), &facts) == 0 && S_ISREG(facts.st_mode)) {
       const auto size = std::min<std::size_t>(static_cast<std::size_t>(facts.st_size), size_max);
