@@ -12,6 +12,7 @@
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
 #include "crypto/sealed_key_vault.hpp"
+#include "crypto/vault_files.hpp"
 #include "firmware/nightdropd/root_settings.hpp"
 #include "firmware/nightdropd/sealed_exports.hpp"
 #include "json/json.hpp"
@@ -157,6 +158,14 @@ std::expected<void, std::string> queue_may_go(const Config& config) {
   const auto vault = open_vault(config.vault_dir, config);
   if (!vault && vault.error().code == Errc::Busy) {
     return std::unexpected("state: the reader is at work; stop its daemon first");
+  }
+  // A whole vault that does not open for want of its root: a credential that only the service gets, a token that is not
+  // plugged in. Where the root is, the queue opens.
+  const bool is_whole = std::filesystem::exists(std::filesystem::path(config.vault_dir) / vault_files::marks, error);
+  if (!vault && vault.error().code == Errc::NotFound && is_whole) {
+    return std::unexpected(
+        std::string("vault: what its keys stand on is not to be reached here, and payments may wait: ") +
+        vault.error().text);
   }
   // Without the vault's key nobody opens the queue any more: there is nothing left to lose in it.
   // But what a tampered reader left for the acquirer is of use to the end.

@@ -59,5 +59,24 @@ TEST_F(Erase, IsRefusedUntilWhatWaitsIsExported) {
   EXPECT_NE(erase(file).exit_code, 0) << "there is no reader any more";
 }
 
+// As where the root key is a credential that only the service gets, or a token that is not plugged in.
+TEST_F(Erase, IsRefusedWhereTheVaultsRootIsNotReachedAndPaymentsMayWait) {
+  world.offline();
+  EXPECT_WORD(world.pay(1'000, new_card()), "stored");
+  const std::string file = order();
+  ASSERT_EQ(world.stop(), 0);
+  fs::rename(world.path("vault/root.key"), world.path("root.key.elsewhere"));
+
+  const Ended refused = erase(file);
+  EXPECT_EQ(refused.exit_code, 65) << refused.err;
+  EXPECT_NE(refused.err.find("payments may wait"), std::string::npos) << refused.err;
+  for (const char* kept : {"nightdrop.json", "vault/queue_key", "queue/queue.db"}) {
+    EXPECT_TRUE(fs::exists(world.path(kept))) << kept;
+  }
+  fs::rename(world.path("root.key.elsewhere"), world.path("vault/root.key"));
+  const Ended waiting = erase(file);
+  EXPECT_NE(waiting.err.find("1 payments wait"), std::string::npos) << waiting.err;
+}
+
 }  // namespace
 }  // namespace nightdrop::e2e
