@@ -52,7 +52,7 @@ std::string check_value(std::span<const std::uint8_t> key) {
 
 }  // namespace
 
-FactoryWorld::FactoryWorld(std::size_t units) {
+FactoryWorld::FactoryWorld(std::size_t units, HallOptions options) : options_(std::move(options)) {
   std::string name = "/dev/shm/nd-hall-XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder could be made");
   folder_ = name;
@@ -134,7 +134,8 @@ void FactoryWorld::make_station() {
   // What every unit gets: the development reader's configuration and policy, for any serial number.
   Json patch = json(R"({"serial_number":"{serial_number}","terminal_id":"{serial_number}",
     "label":"Reader {serial_number}","sim":{"links":{"wifi":{"state":"down"}}}})");
-  spill(path("template.json"), merged(json(slurp(path("elsewhere/nightdrop.json"))).view(), patch.view()).dump());
+  const Json common = merged(json(slurp(path("elsewhere/nightdrop.json"))).view(), patch.view());
+  spill(path("template.json"), merged(common.view(), json(options_.template_patch).view()).dump());
   fs::copy_file(path("elsewhere/policy.json"), path("policy.json"));
 }
 
@@ -156,11 +157,11 @@ void FactoryWorld::put_up(Unit& unit) {
     lines_->lay_anew(unit.line);
   }
   if (unit.process != nullptr) return;
-  unit.process = std::make_unique<Process>(
-      "nightdropd",
-      std::vector<std::string>{"--factory", "--home", unit.home, "--serial", unit.serial_number, "--listen",
-                               "serial:" + lines_->reader_end(unit.line), "--authority", unit.authority},
-      unit.home + ".log");
+  std::vector<std::string> words{"--factory", "--home",      unit.home,
+                                 "--serial",  unit.serial_number, "--listen",
+                                 "serial:" + lines_->reader_end(unit.line), "--authority", unit.authority};
+  words.insert(words.end(), options_.reader_options.begin(), options_.reader_options.end());
+  unit.process = std::make_unique<Process>("nightdropd", words, unit.home + ".log");
   const std::string line = unit.process->first_line();
   if (line.empty() || json(line)["event"].string() != "factory") {
     throw std::runtime_error(unit.serial_number + " does not wait for a station: " + line + slurp(unit.home + ".log"));
@@ -175,14 +176,31 @@ void FactoryWorld::kill(Unit& unit) {
   unit.process.reset();
 }
 
+// What every unit is made by.
+std::vector<std::string> FactoryWorld::recipe() const {
+  return {"--station",         station(),
+          "--policy",          path("policy.json"),
+          "--config-template", path("template.json"),
+          "--acquirer-url",    "https://127.0.0.1:" + std::to_string(port_),
+          "--acquirer-ca",     path("acquirer_ca.pem"),
+          "--acquirer-dir",    path("acquirer")};
+}
+
+void FactoryWorld::provision(const Unit& unit) {
+  std::vector<std::string> words{"device",    "--serial",   unit.serial_number,
+                                 "--connect", "serial:" + lines_->station_end(unit.line),
+                                 "--merchant", "m_0001"};
+  const auto common = recipe();
+  words.insert(words.end(), common.begin(), common.end());
+  must("nightdrop-provision", words);
+}
+
 int FactoryWorld::batch(int jobs) {
-  Process process("nightdrop-provision",
-                  {"batch", path("orders.csv"), "--station", station(), "--policy", path("policy.json"),
-                   "--config-template", path("template.json"), "--acquirer-url",
-                   "https://127.0.0.1:" + std::to_string(port_), "--acquirer-ca", path("acquirer_ca.pem"),
-                   "--acquirer-dir", path("acquirer"), "--jobs", std::to_string(jobs), "--retry-failed", "--timeout",
-                   step_timeout_s},
-                  path("batch.log"));
+  std::vector<std::string> words{"batch", path("orders.csv"), "--jobs",    std::to_string(jobs),
+                                 "--retry-failed", "--timeout", step_timeout_s};
+  const auto common = recipe();
+  words.insert(words.end(), common.begin(), common.end());
+  Process process("nightdrop-provision", words, path("batch.log"));
   {
     const std::lock_guard lock(station_mutex_);
     station_process_ = process.id();
@@ -215,11 +233,19 @@ void FactoryWorld::start_acquirer() {
   }
 }
 
-Json FactoryWorld::ledger() {
+Json FactoryWorld::admin(const std::string& path) {
   httplib::Client client("127.0.0.1", port_ + 1);
-  const httplib::Result result = client.Get("/admin/ledger");
+  const httplib::Result result = client.Get(path);
   if (!result) throw std::runtime_error("the acquirer's admin API does not answer");
-  return json(result->body)["entries"].copy();
+  return json(result->body);
+}
+
+Json FactoryWorld::ledger() {
+  return admin("/admin/ledger")["entries"].copy();
+}
+
+Json FactoryWorld::stats() {
+  return admin("/admin/stats");
 }
 
 std::string FactoryWorld::take_and_forward(const Unit& unit) {

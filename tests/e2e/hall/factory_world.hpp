@@ -23,9 +23,15 @@ struct Unit {
   std::unique_ptr<Process> process;
 };
 
+// What these readers have that others have not.
+struct HallOptions {
+  std::string template_patch{"{}"};          // laid over the configuration's template
+  std::vector<std::string> reader_options;  // more words for nightdropd --factory
+};
+
 class FactoryWorld {
  public:
-  explicit FactoryWorld(std::size_t units);
+  explicit FactoryWorld(std::size_t units, HallOptions options = {});
   ~FactoryWorld();
 
   std::vector<Unit>& units() { return units_; }
@@ -40,6 +46,8 @@ class FactoryWorld {
   // A whole other operator's authority: a reader that believes it refuses our station.
   std::string foreign_authority();
 
+  // One reader through the station's hands, over its line. Errors: throws.
+  void provision(const Unit& unit);
   // Runs the batch to its end, or to the moment at which kill_station() meets it. The exit code.
   int batch(int jobs);
   // From any thread; nothing where no batch runs.
@@ -53,12 +61,16 @@ class FactoryWorld {
   std::string take_and_forward(const Unit& unit);
   void start_acquirer();
   Json ledger();
+  Json stats();
 
  private:
   void make_station();
   void make_acquirer();
   void write_orders();
+  std::vector<std::string> recipe() const;
+  Json admin(const std::string& path);
 
+  const HallOptions options_;
   std::string folder_;
   int port_{0};
   std::vector<Unit> units_;
