@@ -46,6 +46,17 @@ std::string way_on(const Error& error) {
   return "; put the newest copy back, or start once with --accept-older " + which + " (docs/operations.md)";
 }
 
+// What --accept-older came to at this start.
+void tell_accepted(const std::string& older) {
+  if (!older.empty()) {
+    spdlog::warn("went on with an older copy of the {}, as --accept-older said; leave that option out from now on", older);
+  } else {
+    spdlog::warn(
+        "--accept-older had nothing to do: neither vault nor queue is an older copy. Leave it out: as long as it is "
+        "there, the reader goes on with any older copy that somebody puts back, and asks nobody");
+  }
+}
+
 int exit_code_of(const Error& error) {
   switch (error.code) {
     case Errc::Busy: return exit_busy;
@@ -107,7 +118,6 @@ class Daemon {
   }
 
   std::expected<void, StartFailure> start(hal::Older accepted) {
-    if (accepted != hal::Older::Refuse) spdlog::warn("started to go on with an older copy of the vault or the queue");
     settings_.accepted_copies = accepted;
     settings_.merchant = {policy_.policy().merchant_id, config_.terminal_id, config_.serial_number};
     settings_.utc_offset_minutes = config_.utc_offset_minutes;
@@ -130,6 +140,7 @@ class Daemon {
       if (started.error().code == Errc::RolledBack) failure.message += way_on(started.error());
       return std::unexpected(std::move(failure));
     }
+    if (accepted != hal::Older::Refuse) tell_accepted(terminal_->books().accepted_older());
     facts_.serial_number = config_.serial_number;
     facts_.label = config_.label;
     facts_.device_type = config_.device_type;

@@ -11,13 +11,31 @@
 namespace nightdrop::report {
 
 inline constexpr std::string_view payment_event_prefix = "payment_intent.";  // with a status behind it
-inline constexpr std::array<std::string_view, 23> event_types{
-    "offline_status.changed", "link.changed",         "limit.near",          "limit.reached",
-    "deadline.near",          "sync.started",         "sync.completed",      "clock.untrusted",
-    "store.degraded",         "policy.changed",       "policy.refused",      "policy.expiring",
-    "payments.exported",      "certificate.expiring", "certificate.renewed", "certificate.renewal_failed",
-    "keys.changed",           "vault.marks",          "rollback.accepted",   "tamper.detected",
-    "reader.action_required", "reader.card_inserted", "reader.card_removed",
+inline constexpr std::array<std::string_view, 24> event_types{
+    "offline_status.changed",
+    "link.changed",
+    "limit.near",
+    "limit.reached",
+    "deadline.near",
+    "sync.started",
+    "sync.completed",
+    "clock.untrusted",
+    "store.degraded",
+    "policy.changed",
+    "policy.refused",
+    "policy.expiring",
+    "payments.exported",
+    "certificate.expiring",
+    "certificate.renewed",
+    "certificate.renewal_failed",
+    "keys.changed",
+    "vault.marks",
+    "rollback.accepted",
+    "rollback.not_needed",
+    "tamper.detected",
+    "reader.action_required",
+    "reader.card_inserted",
+    "reader.card_removed",
 };
 
 // Whether there are events of this type, now or one day.

@@ -42,8 +42,10 @@ Result<void> Books::open() {
   if (known && before != ports_.vault.marks().initial_key_id && ports_.vault.state() == hal::VaultState::Ready)
     ND_TRY(write([&] { return journal_keys(before, state_.dukpt_counter); }));
   // What was accepted is committed at once: from here on the queue knows an older copy of this vault for one.
-  if (settings_.accepted_copies != hal::Older::Refuse) ND_TRY(ports_.store.begin());
-  if (!accepted_older_.empty()) ND_TRY(write([&] { return journal_accepted(); }));
+  if (settings_.accepted_copies != hal::Older::Refuse) {
+    ND_TRY(ports_.store.begin());
+    ND_TRY(write([&] { return accepted_older_.empty() ? journal_nothing_to_accept() : journal_accepted(); }));
+  }
   if (from_version == 0 || from_version == policy_->version) return {};
   return write([&] { return journal_policy(policy_->version, from_version); });
 }
@@ -83,6 +85,16 @@ Result<void> Books::journal_accepted() {
   data.set("initial_key_id", hex_upper(now.initial_key_id)).set("counter", static_cast<std::uint64_t>(now.counter));
   data.set("queue_counter", static_cast<std::uint64_t>(state_.dukpt_counter)).set("queue_seq", committed_seq_);
   return journal("rollback.accepted", std::move(data));
+}
+
+// A start that would have gone on with an older copy, had there been one: whoever left that word in a unit file has
+// switched the refusal off, and shall read of it.
+Result<void> Books::journal_nothing_to_accept() {
+  const hal::Older given = settings_.accepted_copies;
+  const char* named = given == hal::Older::AcceptBoth ? "both" : given == hal::Older::AcceptQueue ? "queue" : "vault";
+  Json data = Json::object();
+  data.set("accepted", named);
+  return journal("rollback.not_needed", std::move(data));
 }
 
 Result<void> Books::load_state() {

@@ -118,6 +118,8 @@ class Books {
   void change_policy(Policy policy, Reply<void> done);
   const Policy& policy() const { return *policy_; }  // until the next turn: a change replaces it
   const Settings& settings() const { return settings_; }
+  // Which older copy open() went on with, "queue" or "vault"; empty: neither was one.
+  const std::string& accepted_older() const { return accepted_older_; }
   const Ports& ports() const { return ports_; }
   bool entropy_failed() const { return entropy_failed_; }
 
@@ -133,6 +135,7 @@ class Books {
   Result<void> load_state();
   Result<void> resume_vault();
   Result<void> journal_accepted();
+  Result<void> journal_nothing_to_accept();
   std::uint64_t last_seq();
 
   Ports ports_;

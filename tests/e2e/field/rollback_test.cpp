@@ -2,6 +2,8 @@
 // after that way no KSN is used twice and no payment is posted twice.
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include <gmock/gmock.h>
 
@@ -44,6 +46,7 @@ struct Rollback : testing::Test {
     start_accepting(which);
     world.start();
     EXPECT_HOLDS(last_event(world, "rollback.accepted"), R"({"older":")" + which + R"("})");
+    EXPECT_TRUE(last_event(world, "rollback.not_needed").view().is_null());
   }
   void everything_is_posted_once() {
     world.online();
@@ -94,12 +97,18 @@ TEST_F(Rollback, AnOlderVaultIsFoundAndGoneOnWith) {
   EXPECT_EQ(world.posted(later), 1);
 }
 
-TEST_F(Rollback, WithoutAnOlderCopyThereIsNothingToAccept) {
+// An option that was left in a unit file: the daemon takes payments all the same, and says at each start that the
+// refusal is switched off for nothing.
+TEST_F(Rollback, WithoutAnOlderCopyThereIsNothingToAcceptAndThatIsSaid) {
   stored(1'000);
   world.stop();
-  start_accepting("queue");
+  start_accepting("both");
+  std::ifstream log(world.path("accepting.log"));
+  EXPECT_THAT(std::string(std::istreambuf_iterator<char>(log), {}),
+              testing::HasSubstr("--accept-older had nothing to do"));
   world.start();
   EXPECT_TRUE(last_event(world, "rollback.accepted").view().is_null());
+  EXPECT_HOLDS(last_event(world, "rollback.not_needed"), R"({"accepted":"both"})");
 }
 
 // "Each signed checkpoint is preceded by vault.marks": the signature covers how far the keys had come.

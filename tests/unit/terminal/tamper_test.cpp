@@ -170,6 +170,7 @@ TEST_F(Tamper, AnOlderCopyIsGoneOnWithOnlyWhereThatIsAllowedAndThenJournalled) {
   bench.vault.refuses_resume = nullptr;
   bench.restart();
   EXPECT_EQ(bench.events("rollback.accepted").size(), 1U) << "what is no older copy is not accepted";
+  EXPECT_EQ(bench.events("rollback.not_needed").size(), 1U) << "and that the option had nothing to do is told";
 }
 
 TEST_F(Tamper, EachCheckpointFollowsTheVaultsMarks) {
