@@ -76,6 +76,23 @@ void add_factory_options(CLI::App& app, nightdrop::firmware::FactoryOptions& opt
       ->excludes(module);
 }
 
+nightdrop::hal::Older older_copy(const std::string& name) {
+  using nightdrop::hal::Older;
+  for (const auto& [known, older] :
+       {std::pair{"queue", Older::AcceptQueue}, {"vault", Older::AcceptVault}, {"both", Older::AcceptBoth}}) {
+    if (name == known) return older;
+  }
+  throw CLI::ValidationError("--accept-older", "must be queue, vault or both");  // CLI11's own way; main catches it
+}
+
+// Help in a line or two an option: which options go with which is said in their words.
+class PlainHelp : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_size() == 0 ? "" : " " + option->get_type_name();
+  }
+};
+
 int report(const std::expected<void, nightdrop::firmware::StartFailure>& done) {
   if (done) return 0;
   std::fprintf(stderr, "nightdropd: %s\n", done.error().message.c_str());
@@ -102,17 +119,15 @@ int main(int argc, char** argv) {
       "tells\n"
       "systemd (NOTIFY_SOCKET). Logs go to standard error. SIGTERM ends it in order;\n"
       "SIGHUP reads the policy and its overlay again."};
+  app.formatter(std::make_shared<PlainHelp>());
   std::string config_file;
   bool check = false;
   app.add_option("--config", config_file, "The reader's configuration (nightdrop.json)")->type_name("FILE");
   app.add_flag("--check", check, "Open configuration, vault, queue and policy, say whether they can be used, and end");
   nightdrop::hal::Older accepted = nightdrop::hal::Older::Refuse;
-  app.add_option("--accept-older", accepted,
-                 "Once, after a start that was refused: go on with an older copy of this (queue, vault or both)")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, nightdrop::hal::Older>{{"queue", nightdrop::hal::Older::AcceptQueue},
-                                                       {"vault", nightdrop::hal::Older::AcceptVault},
-                                                       {"both", nightdrop::hal::Older::AcceptBoth}}))
+  app.add_option_function<std::string>(
+         "--accept-older", [&accepted](const std::string& copy) { accepted = older_copy(copy); },
+         "Once, after a start that was refused: go on with an older copy of this (queue, vault or both)")
       ->type_name("COPY");
   std::string erase_order;
   app.add_option("--erase", erase_order,

@@ -52,7 +52,7 @@ Outcome<void> forbid_extraction(Room& room, const std::string& name) {
 }
 
 std::string columns(const std::vector<std::string>& cells) {
-  constexpr std::size_t widths[] = {26, 9, 66, 10};
+  constexpr std::size_t widths[] = {24, 9, 10, 12};
   std::string text;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     text += cells[i];
@@ -103,7 +103,7 @@ Outcome<Made> list_keys(Room& room) {
   if (!all) return refuse("the HSM's keys", all.error());
   Made made;
   made.text = "HSM: " + room.token().description() + "\n" +
-              columns({"key", "kind", "check value, or public key's SHA-256", "may leave", "made"});
+              columns({"key", "kind", "may leave", "made", "check value, or public key's SHA-256"});
   Json keys = Json::array();
   for (const auto& key : *all) {
     const bool is_public = key.kind == "p256";
@@ -113,7 +113,7 @@ Outcome<Made> list_keys(Room& room) {
     // that was forbidden.
     const std::string while_it_may = key.label.starts_with("kbpk/") ? "in use" : "in blocks";
     const std::string leaves = key.extractable ? while_it_may : key.never_extractable ? "never" : "not now";
-    made.text += columns({key.label, key.kind, value, leaves, key.local ? "in the HSM" : "brought in"});
+    made.text += columns({key.label, key.kind, leaves, key.local ? "in the HSM" : "brought in", value});
     Json row = Json::object();
     row.set("key", key.label).set("kind", key.kind).set(is_public ? "public_key_sha256" : "check_value", value);
     row.set("extractable", key.extractable).set("never_extractable", key.never_extractable).set("local", key.local);

@@ -1,5 +1,6 @@
 // The manufacturing line's commands on the command line: device, batch, verify, list, label, report, revoke,
-// erase-order, erase, rekey, renewal-authority. Each opens the station's folder for itself; only one process may have it.
+// erase-order, erase, rekey, renewal-authority. Each opens the station's folder for itself; only one process may have
+// it.
 #include <CLI/CLI.hpp>
 
 #include <chrono>
@@ -35,6 +36,15 @@ struct LineArguments {
   }
 };
 
+constexpr const char* connect_or_last =
+    "unix:PATH, serial:/dev/ttyACM0 or tcp:127.0.0.1:PORT; if not given, where it was provisioned";
+
+// Help names what may be given in its own words, where CLI11 would add types and bounds.
+template <class T>
+CLI::Validator in_range(T least, T most) {
+  return CLI::Range(least, most).description("");
+}
+
 using Work = Outcome<Made> (*)(Station&, const LineArguments&);
 
 Outcome<Made> device(Station& station, const LineArguments& given) {
@@ -43,7 +53,7 @@ Outcome<Made> device(Station& station, const LineArguments& given) {
   const auto recipe = make_recipe(station, given.recipe);
   if (!recipe) return std::unexpected(recipe.error());
   if (recipe->policy.merchant != order.merchant) {
-    return refuse(Exit::Data, given.recipe.policy_file + ": is another merchant's policy");
+    return refuse(Exit::Data, given.recipe.policy_file + ": merchant_id: is another merchant's, not --merchant's");
   }
   const auto done = run_unit({station, *recipe, now, given.timeouts()}, order);
   if (!done) return refuse(done.error().exit, order.serial_number + ": " + done.error().message);
@@ -88,14 +98,13 @@ CLI::Option* add_serial(CLI::App* command, LineArguments& given) {
   return command->add_option("--serial", given.serial_number, "The reader's serial number")->type_name("SN");
 }
 
-CLI::Option* add_connect(CLI::App* command, LineArguments& given) {
-  return command->add_option("--connect", given.connection, "unix:PATH, serial:/dev/ttyACM0 or tcp:127.0.0.1:PORT")
-      ->type_name("WHERE");
+CLI::Option* add_connect(CLI::App* command, LineArguments& given, const char* about) {
+  return command->add_option("--connect", given.connection, about)->type_name("WHERE");
 }
 
 void add_timeout(CLI::App* command, LineArguments& given) {
-  command->add_option("--timeout", given.timeout_s, "How long each answer may take, 10 s if not given")
-      ->check(CLI::Range(1, 600))
+  command->add_option("--timeout", given.timeout_s, "How long each answer may take, 1 to 600; 10 if not given")
+      ->check(in_range(1, 600))
       ->type_name("SECONDS");
 }
 
@@ -123,9 +132,8 @@ void add_recipe(CLI::App* command, LineArguments& given, bool required) {
   command->add_option("--bdk-id", given.recipe.bdk_id, "Which BDK, where the HSM has several")->type_name("HEX");
   command
       ->add_option("--certificate-days", given.recipe.certificate_days,
-                   "How long the certificate is good, 1826 days if "
-                   "not given")
-      ->check(CLI::Range(1, 7300))
+                   "How long the certificate is good, 1 to 7300; 1826 if not given")
+      ->check(in_range(1, 7300))
       ->type_name("DAYS");
   command->add_flag(
       "--development", given.recipe.development,
@@ -133,17 +141,21 @@ void add_recipe(CLI::App* command, LineArguments& given, bool required) {
   command
       ->add_option("--first-derivation", given.first_derivation,
                    "Where a new station's derivation numbers begin; stations that share a BDK need ranges of their own")
-      ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{0xFFFFFFFF}));
+      ->check(in_range(std::uint32_t{1}, std::uint32_t{0xFFFFFFFF}))
+      ->type_name("N");
   command->add_option("--last-derivation", given.last_derivation, "Where they end")
-      ->check(CLI::Range(std::uint32_t{1}, std::uint32_t{0xFFFFFFFF}));
+      ->check(in_range(std::uint32_t{1}, std::uint32_t{0xFFFFFFFF}))
+      ->type_name("N");
   add_timeout(command, given);
 }
 
 void add_making(CLI::App& app, Command& chosen, const std::shared_ptr<LineArguments>& given) {
   CLI::App* one = add(app, chosen, given, "device", "Provisions one reader in factory state.", device);
   add_serial(one, *given)->required();
-  add_connect(one, *given)->required();
-  one->add_option("--merchant", given->merchant, "Whose reader it is: the policy's merchant_id")->required();
+  add_connect(one, *given, "unix:PATH, serial:/dev/ttyACM0 or tcp:127.0.0.1:PORT")->required();
+  one->add_option("--merchant", given->merchant, "Whose reader it is: the policy's merchant_id")
+      ->required()
+      ->type_name("ID");
   one->add_option("--factory-key", given->factory_key,
                   "SHA-256 of the reader's factory key; if not given it is trusted on first use")
       ->type_name("HEX");
@@ -157,7 +169,9 @@ void add_making(CLI::App& app, Command& chosen, const std::shared_ptr<LineArgume
                    "Columns serial_number, merchant_id, connect; where wanted factory_key, policy, config")
       ->required()
       ->type_name("orders.csv");
-  many->add_option("--jobs", given->jobs, "Units at once, 4 if not given")->check(CLI::Range(1, 256));
+  many->add_option("--jobs", given->jobs, "Units at once, 1 to 256; 4 if not given")
+      ->check(in_range(1, 256))
+      ->type_name("N");
   many->add_flag("--retry-failed", given->retry_failed, "Takes the units again that were set aside");
   add_recipe(many, *given, false);
 }
@@ -168,12 +182,12 @@ void add_telling(CLI::App& app, Command& chosen, const std::shared_ptr<LineArgum
                            return verify_unit(station, with.serial_number, with.connection, with.timeouts());
                          });
   add_serial(verify, *given);
-  add_connect(verify, *given);
+  add_connect(verify, *given, connect_or_last);
   add_timeout(verify, *given);
 
   CLI::App* list = add(app, chosen, given, "list", "Lists the units.",
                        [](Station& station, const LineArguments& with) { return list_units(station, with.state); });
-  list->add_option("--state", given->state, "waiting, working, provisioned or aside alone");
+  list->add_option("--state", given->state, "waiting, working, provisioned or aside alone")->type_name("STATE");
 
   CLI::App* label = add(
       app, chosen, given, "label", "Makes a reader's label: SVG, PNG and ZPL.",
@@ -195,7 +209,7 @@ void add_field_orders(CLI::App& app, Command& chosen, const std::shared_ptr<Line
                            return revoke_unit(station, with.serial_number, with.reason, with.recipe.acquirer_dir);
                          });
   add_serial(revoke, *given);
-  revoke->add_option("--reason", given->reason, "Why, in a few words");
+  revoke->add_option("--reason", given->reason, "Why, in a few words")->type_name("TEXT");
   revoke->add_option("--acquirer-dir", given->recipe.acquirer_dir, "The acquirer's folder, which gets the list too")
       ->type_name("DIR");
 
@@ -206,8 +220,11 @@ void add_field_orders(CLI::App& app, Command& chosen, const std::shared_ptr<Line
             return make_erase_order_file(station, with.serial_number, with.certificate, with.out, with.days);
           });
   add_serial(erase, *given)->required();
-  erase->add_option("--certificate", given->certificate, "Serial number of its certificate, where that was renewed");
-  erase->add_option("--days", given->days, "How long the order is good, 7 if not given")->check(CLI::Range(1, 365));
+  erase->add_option("--certificate", given->certificate, "Serial number of its certificate, where that was renewed")
+      ->type_name("HEX");
+  erase->add_option("--days", given->days, "How long the order is good, 1 to 365; 7 if not given")
+      ->check(in_range(1, 365))
+      ->type_name("DAYS");
   erase->add_option("--out", given->out, "The order")->required()->type_name("FILE");
 
   CLI::App* hand_over =
@@ -216,7 +233,7 @@ void add_field_orders(CLI::App& app, Command& chosen, const std::shared_ptr<Line
             return erase_unit(station, with.serial_number, with.connection, with.erase_order, with.timeouts());
           });
   add_serial(hand_over, *given)->required();
-  add_connect(hand_over, *given);
+  add_connect(hand_over, *given, connect_or_last);
   hand_over->add_option("--order", given->erase_order, "The order that erase-order wrote")
       ->required()
       ->type_name("FILE");
@@ -229,7 +246,8 @@ void add_field_orders(CLI::App& app, Command& chosen, const std::shared_ptr<Line
             return make_rekey_file(station, with.serial_number, with.present, with.recipe.bdk_id, with.out);
           });
   add_serial(rekey, *given)->required();
-  rekey->add_option("--present", given->present, "The initial key ID it has, where an earlier rekey is open");
+  rekey->add_option("--present", given->present, "The initial key ID it has, where an earlier rekey is open")
+      ->type_name("HEX");
   rekey->add_option("--bdk-id", given->recipe.bdk_id, "The BDK of the new key; the present one's if not given")
       ->type_name("HEX");
   rekey->add_option("--out", given->out, "The TR-31 block")->required()->type_name("FILE");
@@ -245,8 +263,11 @@ void add_renewal(CLI::App& app, Command& chosen, const std::shared_ptr<LineArgum
   renewal->add_option("--acquirer-dir", given->recipe.acquirer_dir, "The acquirer's folder")
       ->required()
       ->type_name("DIR");
-  renewal->add_option("--days", given->authority_days, "How long it is good, 3650 if not given; the CA's end at most")
-      ->check(CLI::Range(30, 36'500));
+  renewal
+      ->add_option("--days", given->authority_days,
+                   "How long it is good, 30 or more; 3650 if not given; the CA's end at most")
+      ->check(in_range(30, 36'500))
+      ->type_name("DAYS");
 }
 
 }  // namespace

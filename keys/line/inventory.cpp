@@ -1,6 +1,7 @@
 // Lists, labels, figures and asking readers; see inventory.hpp.
 #include "keys/line/inventory.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
@@ -82,6 +83,17 @@ std::vector<std::string> differences(const Unit& unit, const provisioning::Reade
   return all;
 }
 
+// The address that was given, else where the reader was provisioned. A development reader was so inside the tool.
+Outcome<std::string> where_it_is(Station& station, const std::string& serial_number, const std::string& connection) {
+  if (!connection.empty()) return connection;
+  const auto unit = known_unit(station, serial_number);
+  if (!unit) return std::unexpected(unit.error());
+  if (unit->order.connection.find(':') == std::string::npos) {
+    return refuse(Exit::Usage, serial_number + ": was provisioned without a line; --connect says where it waits now");
+  }
+  return unit->order.connection;
+}
+
 }  // namespace
 
 Outcome<Unit> known_unit(Station& station, const std::string& serial_number) {
@@ -100,16 +112,26 @@ Outcome<Made> list_units(Station& station, const std::string& state) {
   if (!units) return std::unexpected(units.error());
   Made made;
   Json list = Json::array();
-  made.text = fmt::format("{:<20} {:<12} {:<16} {:<17} {}\n", "serial number", "state", "initial key ID", "merchant",
-                          "certificate or reason");
+  std::size_t serial_width = std::string_view("serial").size();
+  std::size_t merchant_width = std::string_view("merchant").size();
+  for (const Unit& unit : *units) {
+    serial_width = std::max(serial_width, unit.order.serial_number.size());
+    merchant_width = std::max(merchant_width, unit.order.merchant.size());
+  }
+  const auto line = [&](const std::string& serial, std::string_view state_name, const std::string& key,
+                        const std::string& merchant, const std::string& last) {
+    return fmt::format("{:<{}} {:<11} {:<16} {:<{}} {}\n", serial, serial_width, state_name, key, merchant,
+                       merchant_width, last);
+  };
+  made.text = line("serial", "state", "initial key ID", "merchant", "certificate, or reason");
   for (const Unit& unit : *units) {
     if (wanted && unit.state != *wanted) continue;
     std::string last = unit.reason;
     if (unit.state == UnitState::Provisioned) {
       last = unit.certificate + (unit.certificate_state == "revoked" ? " revoked" : "");
     }
-    made.text += fmt::format("{:<20} {:<12} {:<16} {:<17} {}\n", unit.order.serial_number, name_of(unit.state),
-                             unit.initial_key_id.empty() ? "-" : unit.initial_key_id, unit.order.merchant, last);
+    made.text += line(unit.order.serial_number, name_of(unit.state),
+                      unit.initial_key_id.empty() ? "-" : unit.initial_key_id, unit.order.merchant, last);
     list.push(unit_json(unit));
   }
   made.json.set("units", std::move(list));
@@ -118,13 +140,10 @@ Outcome<Made> list_units(Station& station, const std::string& state) {
 
 Outcome<Made> verify_unit(Station& station, const std::string& serial_number, const std::string& connection,
                           const provisioning::Timeouts& timeouts) {
-  std::string where = connection;
-  if (where.empty()) {
-    const auto unit = known_unit(station, serial_number);
-    if (!unit) return std::unexpected(unit.error());
-    where = unit->order.connection;
-  }
-  const auto open = open_session(station, serial_number, where, timeouts);
+  if (serial_number.empty() && connection.empty()) return refuse(Exit::Usage, "either --serial or --connect");
+  const auto where = where_it_is(station, serial_number, connection);
+  if (!where) return std::unexpected(where.error());
+  const auto open = open_session(station, serial_number, *where, timeouts);
   if (!open) return std::unexpected(open.error());
   const provisioning::ReaderHello* const hello = &open->session->reader();
   auto unit = known_unit(station, hello->serial_number);
@@ -168,8 +187,9 @@ Outcome<Made> erase_unit(Station& station, const std::string& serial_number, con
   if (!unit) return std::unexpected(unit.error());
   const auto order = read_file(order_file);
   if (!order) return std::unexpected(order.error());
-  const auto open =
-      open_session(station, serial_number, connection.empty() ? unit->order.connection : connection, timeouts);
+  const auto where = where_it_is(station, serial_number, connection);
+  if (!where) return std::unexpected(where.error());
+  const auto open = open_session(station, serial_number, *where, timeouts);
   if (!open) return std::unexpected(open.error());
   if (!unit->order.factory_key.empty() &&
       unit->order.factory_key != key_fingerprint(open->session->reader().factory_key)) {

@@ -31,8 +31,10 @@ Outcome<std::array<std::size_t, column_count>> read_header(const std::vector<std
   for (std::size_t i = 0; i < header.size(); ++i) {
     const auto found = std::ranges::find(column_names, header[i]);
     if (found == column_names.end()) {
-      return refuse(Exit::Data,
-                    at(name, line, "column " + std::to_string(i + 1) + ": there is no column of that name"));
+      return refuse(Exit::Data, at(name, line,
+                                   "column " + std::to_string(i + 1) +
+                                       ": is none of serial_number, merchant_id, "
+                                       "connect, factory_key, policy, config"));
     }
     std::size_t& place = places[static_cast<std::size_t>(found - column_names.begin())];
     if (place != std::string_view::npos) return refuse(Exit::Data, at(name, line, header[i] + ": twice in the header"));

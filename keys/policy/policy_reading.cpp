@@ -17,6 +17,7 @@ constexpr std::array<const char*, 3> direction_words{"tighter", "looser", "diffe
 struct Read {
   Policy policy;
   std::string ceiling;  // JSON
+  Json document;        // as it was written, gaps and all
 };
 
 Outcome<Read> read_draft(const std::string& file) {
@@ -28,15 +29,25 @@ Outcome<Read> read_draft(const std::string& file) {
   if (!policy) return std::unexpected(policy.error());
   const auto parsed = Json::parse(*document);
   const JsonView ceiling = (*parsed)["ceiling"];
-  return Read{*policy, ceiling.exists() ? ceiling.dump() : "null"};
+  return Read{*policy, ceiling.exists() ? ceiling.dump() : "null", parsed->view().copy()};
 }
 
 // Which fields are gaps in one draft and not in the other would be told as times and names that nobody wrote: gaps are
-// filled alike, so that two drafts are compared by what they say.
+// filled alike, so that two drafts are compared by what they say; a gap on one side alone is shown as one.
 std::vector<PolicyDifference> differences(const Read& before, const Read& after) {
   auto all = compare_policies(before.policy, after.policy);
   if (before.ceiling != after.ceiling)
     all.push_back({"ceiling", PolicyDirection::Different, before.ceiling, after.ceiling});
+  for (PolicyDifference& difference : all) {
+    const auto is_gap = [&](const Read& read) {
+      return !read.document[difference.field].exists() || read.document[difference.field].is_null();
+    };
+    if (difference.field != "valid_from" && difference.field != "valid_until" && difference.field != "merchant_id")
+      continue;
+    if (is_gap(before)) difference.before = "null";
+    if (is_gap(after)) difference.after = "null";
+    if (is_gap(before) || is_gap(after)) difference.direction = PolicyDirection::Different;
+  }
   return all;
 }
 

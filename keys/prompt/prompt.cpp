@@ -44,14 +44,15 @@ bool is_terminal() {
   return isatty(STDIN_FILENO) != 0;
 }
 
-Outcome<SecretBytes> read_line(std::size_t size_max) {
+// `prompt` names what was wanted where nothing comes.
+Outcome<SecretBytes> read_line(const std::string& prompt, std::size_t size_max) {
   SecretBytes line(size_max);
   std::size_t size = 0;
   while (true) {
     std::uint8_t byte = 0;
     const ssize_t got = read(STDIN_FILENO, &byte, 1);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 || (got == 0 && size == 0)) return refuse(Exit::NoInput, "standard input has ended");
+    if (got < 0 || (got == 0 && size == 0)) return refuse(Exit::NoInput, prompt + "standard input has ended");
     if (got == 0 || byte == '\n') break;
     if (size == line.size()) return refuse(Exit::Data, "what was typed is too long");
     line.writable()[size++] = byte;
@@ -65,10 +66,10 @@ Outcome<SecretBytes> read_line(std::size_t size_max) {
 }  // namespace
 
 Outcome<SecretBytes> ask_secret(const std::string& prompt, std::size_t size_max) {
-  if (!is_terminal()) return read_line(size_max);
+  if (!is_terminal()) return read_line(prompt, size_max);
   const NoEcho no_echo;  // before the prompt: who answers it at once is not echoed either
   std::fputs(prompt.c_str(), stderr);
-  auto line = read_line(size_max);
+  auto line = read_line(prompt, size_max);
   std::fputc('\n', stderr);
   return line;
 }
@@ -84,7 +85,7 @@ Outcome<SecretBytes> ask_secret_twice(const std::string& prompt, std::size_t siz
 
 Outcome<std::string> ask_line(const std::string& prompt) {
   if (is_terminal()) std::fputs(prompt.c_str(), stderr);
-  const auto line = read_line(line_max);
+  const auto line = read_line(prompt, line_max);
   if (!line) return std::unexpected(line.error());
   return std::string(line->view().begin(), line->view().end());
 }

@@ -103,13 +103,13 @@ Result<void> write_durably(const fs::path& file, std::span<const std::uint8_t> b
 
 Result<std::string> read_text(const fs::path& file) {
   const Descriptor open(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!open.valid()) return io_failure("a file of the reader's home cannot be opened");
+  if (!open.valid()) return io_failure("the file cannot be opened");
   std::string text(text_max + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
     const ssize_t got = ::read(open.get(), text.data() + size, text.size() - size);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return io_failure("a file of the reader's home cannot be read");
+    if (got < 0) return io_failure("the file cannot be read");
     if (got == 0) break;
     size += static_cast<std::size_t>(got);
   }

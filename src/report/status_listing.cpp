@@ -24,6 +24,7 @@ std::string reader_line(JsonView reader) {
   if (const std::string label = text_of(reader["label"]); !label.empty()) text += " · " + printable(label);
   if (const std::string firmware = text_of(reader["firmware_version"]); !firmware.empty()) text += " · " + printable(firmware);
   if (const auto live = reader["livemode"].boolean()) text += *live ? " · live mode" : " · test mode";
+  if (reader["tampered"].boolean() == true) return text + " · TAMPERED WITH: its keys are erased";
   if (reader["provisioned"].boolean() == false) text += " · NOT PROVISIONED";
   return text;
 }
