@@ -159,9 +159,9 @@ Outcome<Made> ceremony_transcript(const CeremonyContext& context, bool verify) {
     return std::unexpected(good.error());
   }
   // At the time it was issued: a transcript is read after the certificate's end too.
-  const auto issued = x509::verify_chain({*orders}, *authority, orders->not_before, x509::Purpose::Station);
+  const auto issued = x509::verify_chain({*orders}, *authority, orders->not_before, x509::Purpose::Orders);
   if (!issued && issued.error().code == Errc::WrongKey) {
-    return refuse(Exit::Data, "orders.pem: is not issued by ca.pem");
+    return refuse(Exit::Data, "orders.pem: is not issued by ca.pem, or not for orders");
   }
   const std::string number = std::to_string(*entries);
   made.text = number + " entries, none changed; signed by " + orders->common_name +

@@ -125,6 +125,10 @@ Outcome<x509::IssueOptions> certificate_options(Room& room, const std::string& n
   return options;
 }
 
+x509::Purpose purpose_of(std::string_view key) {
+  return key == "orders" ? x509::Purpose::Orders : x509::Purpose::Station;
+}
+
 Outcome<void> ensure_certificates(Room& room, const CeremonyInitOptions& options) {
   const auto signer = room.hsm().signer("ca");
   if (!signer) return std::unexpected(signer.error());
@@ -135,7 +139,7 @@ Outcome<void> ensure_certificates(Room& room, const CeremonyInitOptions& options
   if (!authority) return std::unexpected(authority.error());
   for (const std::string key : {"station", "orders"}) {
     const std::string common_name = options.station_name + (key == "orders" ? " orders" : "");
-    const auto leaf = certificate_options(room, common_name, leaf_days, x509::Purpose::Station);
+    const auto leaf = certificate_options(room, common_name, leaf_days, purpose_of(key));
     if (!leaf) return std::unexpected(leaf.error());
     const auto made = ensure_certificate(room, key + ".pem", key, [&](const x509::PublicKey& subject) {
       return x509::issue(*signer, *authority, subject, *leaf);
@@ -218,7 +222,7 @@ Outcome<Made> ceremony_renew(const CeremonyContext& context) {
     if (!subject) return std::unexpected(subject.error());
     const auto before = read_certificate(room->folder() / (key + ".pem"), *subject);
     if (!before) return std::unexpected(before.error());
-    const auto options = certificate_options(*room, before->common_name, leaf_days, x509::Purpose::Station);
+    const auto options = certificate_options(*room, before->common_name, leaf_days, purpose_of(key));
     if (!options) return std::unexpected(options.error());
     const auto after = x509::issue(*signer, *authority, *subject, *options);
     if (!after) return refuse((key + ".pem, the certificate").c_str(), after.error());

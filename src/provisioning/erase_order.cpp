@@ -74,12 +74,12 @@ std::expected<EraseOrder, std::string> read_order(std::string_view text) {
   return order;
 }
 
-// That the order's text is signed by a key that the authority certified.
+// That the order's text is signed by a key that the authority certified for orders.
 std::expected<void, std::string> check_signature(const Envelope& envelope, const x509::Certificate& authority,
                                                  UtcMs now) {
   const auto chain = x509::parse_chain_pem(envelope.certificates);
   if (!chain || chain->empty()) return std::unexpected("certificates: cannot be read");
-  const auto good = x509::verify_chain(*chain, authority, now, x509::Purpose::Station);
+  const auto good = x509::verify_chain(*chain, authority, now, x509::Purpose::Orders);
   if (!good) return std::unexpected(std::string("certificates: ") + good.error().text);
   const auto signature = from_base64(envelope.signature);
   if (!signature || !p256_verify(chain->front().public_key, bytes_of(signed_text(envelope.order)), *signature)) {

@@ -22,7 +22,7 @@ struct EraseOrder {
 };
 
 // The order as a JSON text {"order": the signed text, "certificates": PEM, "signature": base64 DER}. `chain`: leaf
-// first, Purpose::Station, of the signer's key. Errors: CryptoFailed, or the signer's.
+// first, Purpose::Orders, of the signer's key. Errors: CryptoFailed, or the signer's.
 [[nodiscard]] Result<std::string> make_erase_order(const EraseOrder& order, const std::vector<x509::Certificate>& chain,
                                                    const x509::Signer& signer);
 

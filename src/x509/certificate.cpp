@@ -33,6 +33,7 @@ const char* oid_of(Purpose purpose) {
     case Purpose::Client:
     case Purpose::ClientAuthority: return "1.3.6.1.5.5.7.3.2";
     case Purpose::Station: return station_purpose_oid;
+    case Purpose::Orders: return orders_purpose_oid;
     case Purpose::Authority: break;
   }
   return nullptr;

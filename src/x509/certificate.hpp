@@ -37,14 +37,17 @@ struct Certificate {
   std::string pem() const;
 };
 
-// What a certificate is for, by its extended key usage: serverAuth, clientAuth, or this project's own for a station
-// (below). An Authority issues certificates and revocation lists and has no extended key usage; a ClientAuthority is a
-// sub-authority with clientAuth, which reaches nobody but clients: an acquirer that renews readers' certificates must
-// not be able to make itself a station.
-enum class Purpose : std::uint8_t { Server, Client, Station, Authority, ClientAuthority };
+// What a certificate is for, by its extended key usage: serverAuth, clientAuth, or this project's own for a station and
+// for who signs orders (below). An Authority issues certificates and revocation lists and has no extended key usage; a
+// ClientAuthority is a sub-authority with clientAuth, which reaches nobody but clients: an acquirer that renews
+// readers' certificates must not be able to make itself a station.
+enum class Purpose : std::uint8_t { Server, Client, Station, Orders, Authority, ClientAuthority };
 // The extended key usage of a station's certificate: an identifier under the arc for UUIDs, which needs no registration
-// (ITU-T X.667). A reader lets nobody without it provision or erase it.
+// (ITU-T X.667). A reader lets nobody without it provision it.
 inline constexpr const char* station_purpose_oid = "2.25.153835646138463798637558907082903157664";
+// That of who signs erase orders. Another one, so that a station's certificate, which is on the line day and night,
+// erases no reader, and one for orders provisions none.
+inline constexpr const char* orders_purpose_oid = "2.25.83471658795222254868383125472059487484";
 
 // Errors of all that read: Malformed (also for any key that is not P-256, and any signature other than ECDSA with
 // SHA-256).

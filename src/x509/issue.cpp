@@ -31,6 +31,7 @@ Profile profile_of(const IssueOptions& options, std::string alternative_names) {
     case Purpose::Server:
       return {"critical,CA:FALSE", "critical,digitalSignature", "serverAuth", std::move(alternative_names)};
     case Purpose::Station: return {"critical,CA:FALSE", "critical,digitalSignature", station_purpose_oid, ""};
+    case Purpose::Orders: return {"critical,CA:FALSE", "critical,digitalSignature", orders_purpose_oid, ""};
     case Purpose::Client: break;
   }
   return {"critical,CA:FALSE", "critical,digitalSignature", "clientAuth", ""};

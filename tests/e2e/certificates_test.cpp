@@ -89,6 +89,8 @@ TEST_F(OpensslCommand, ReadsTheExtensions) {
   write("server.pem", issue(ca_key_.signer(), ca_, key_.public_key(), server)->pem());
   write("station.pem",
         issue(ca_key_.signer(), ca_, key_.public_key(), options("Line 1", Purpose::Station, "5"))->pem());
+  write("orders.pem",
+        issue(ca_key_.signer(), ca_, key_.public_key(), options("Line 1 orders", Purpose::Orders, "6"))->pem());
   const std::string shown = openssl("x509 -in server.pem -noout -text");
   for (const char* part : {"DNS:acquirer.example, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1",
                            "TLS Web Server Authentication", "CA:FALSE", "X509v3 Basic Constraints: critical",
@@ -99,6 +101,8 @@ TEST_F(OpensslCommand, ReadsTheExtensions) {
   EXPECT_NE(openssl("x509 -in server.pem -noout -serial").find("serial=0A1B2C"), std::string::npos);
   const std::string station = openssl("x509 -in station.pem -noout -text");
   EXPECT_NE(station.find(station_purpose_oid), std::string::npos) << station;
+  const std::string orders = openssl("x509 -in orders.pem -noout -text");
+  EXPECT_NE(orders.find(orders_purpose_oid), std::string::npos) << orders;
   EXPECT_NE(openssl("x509 -in ca.pem -noout -text").find("CA:TRUE, pathlen:1"), std::string::npos);
 }
 

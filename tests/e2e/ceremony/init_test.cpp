@@ -29,6 +29,11 @@ TEST(Ceremony, MakesAllKeysInTheHsm) {
   }
 }
 
+// A station's certificate signs no orders, and one for orders opens no session.
+x509::Purpose purpose_of(std::string_view file) {
+  return file == "orders.pem" ? x509::Purpose::Orders : x509::Purpose::Station;
+}
+
 TEST(Ceremony, IssuesCertificatesThatLeadToItsAuthority) {
   const MadeStation station;
   const auto authority = x509::parse_certificate_pem(slurp(station.file("ca.pem")));
@@ -38,8 +43,10 @@ TEST(Ceremony, IssuesCertificatesThatLeadToItsAuthority) {
     const auto leaf = x509::parse_certificate_pem(slurp(station.file(name)));
     ASSERT_TRUE(leaf) << name;
     const UtcMs then = leaf->not_before + 1000;
-    EXPECT_TRUE(x509::verify_chain({*leaf}, *authority, then, x509::Purpose::Station)) << name;
-    EXPECT_FALSE(x509::verify_chain({*leaf}, *authority, then, x509::Purpose::Client)) << name;
+    for (const auto purpose : {x509::Purpose::Station, x509::Purpose::Orders, x509::Purpose::Client}) {
+      EXPECT_EQ(x509::verify_chain({*leaf}, *authority, then, purpose).has_value(), purpose == purpose_of(name))
+          << name;
+    }
   }
   EXPECT_THAT(slurp(station.file("policy_signer.pem")), StartsWith("-----BEGIN PUBLIC KEY-----"));
 }
@@ -80,7 +87,7 @@ TEST(Ceremony, RenewsTheCertificatesOfTheSameKeys) {
     EXPECT_NE(after.serial_number, before.serial_number);
     EXPECT_EQ(after.public_key, before.public_key);
     EXPECT_EQ(after.common_name, before.common_name);
-    EXPECT_TRUE(x509::verify_chain({after}, authority, after.not_before + 1000, x509::Purpose::Station));
+    EXPECT_TRUE(x509::verify_chain({after}, authority, after.not_before + 1000, purpose_of(name)));
   }
   EXPECT_EQ(station.ceremony("transcript", {"--verify"}).exit_code, 0);
 }

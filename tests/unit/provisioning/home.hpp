@@ -119,7 +119,7 @@ class HomeTest : public testing::Test {
   UtcMs now_;
   std::filesystem::path root_, home_;
   Authority authority_;
-  Station orders_{authority_};
+  Station orders_{authority_, x509::Purpose::Orders};
   x509::MemoryKey signer_{x509::MemoryKey::generate().value()};
   std::vector<std::uint8_t> kbpk_ = std::vector<std::uint8_t>(32, 0x5A);
   std::string backend_;  // a member vault_backend of the configuration, with its comma

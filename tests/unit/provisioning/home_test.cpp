@@ -268,12 +268,14 @@ TEST_F(Home, ErasesByAnOrderForThisReaderAlone) {
                                       stranger.identity.chain, stranger.identity.signer)
                          .value())
                   .starts_with("certificates: "));
-  const Station reader(authority_, x509::Purpose::Client);
-  EXPECT_TRUE(reason(make_erase_order({serial, certificate, test_now + 1, std::string(32, '1')}, reader.identity.chain,
-                                      reader.identity.signer)
-                         .value())
-                  .starts_with("certificates: "))
-      << "a reader's certificate orders nothing";
+  for (const auto purpose : {x509::Purpose::Client, x509::Purpose::Station}) {
+    const Station another(authority_, purpose);
+    EXPECT_TRUE(reason(make_erase_order({serial, certificate, test_now + 1, std::string(32, '1')},
+                                        another.identity.chain, another.identity.signer)
+                           .value())
+                    .starts_with("certificates: "))
+        << "neither a reader's certificate nor a station's orders anything";
+  }
   waiting_ = "state: 3 payments wait; export them first";
   EXPECT_EQ(reason(good), waiting_);
   waiting_.clear();

@@ -135,6 +135,7 @@ TEST_F(Session, StationsThatAreNotBelieved) {
   EXPECT_EQ(refused(Station(other).identity).kind, Failure::Kind::Authentication);
   EXPECT_EQ(refused(Station(authority, x509::Purpose::Client).identity).kind, Failure::Kind::Authentication);
   EXPECT_EQ(refused(Station(authority, x509::Purpose::Server).identity).kind, Failure::Kind::Authentication);
+  EXPECT_EQ(refused(Station(authority, x509::Purpose::Orders).identity).kind, Failure::Kind::Authentication);
   EXPECT_EQ(refused(Station(authority, x509::Purpose::Station, test_now - 1).identity).kind,
             Failure::Kind::Authentication);
   StationIdentity stolen = station.identity;  // the certificate without its key

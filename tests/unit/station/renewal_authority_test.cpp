@@ -31,7 +31,8 @@ TEST_F(RenewalAuthority, certifies_readers_and_nobody_else) {
   EXPECT_EQ(above->front().der, made_.authority().der);
   EXPECT_TRUE(x509::verify_chain(*chain, made_.authority(), now(), x509::Purpose::ClientAuthority));
   const auto reader = x509::MemoryKey::generate();
-  for (const auto purpose : {x509::Purpose::Client, x509::Purpose::Server, x509::Purpose::Station}) {
+  for (const auto purpose :
+       {x509::Purpose::Client, x509::Purpose::Server, x509::Purpose::Station, x509::Purpose::Orders}) {
     const auto leaf = x509::issue(key->signer(), chain->front(), reader->public_key(),
                                   {.common_name = "ND000001",
                                    .serial_number = "5",

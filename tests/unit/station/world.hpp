@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include <fcntl.h>
@@ -87,9 +88,9 @@ class MadeStation {
     };
     authority_ = x509::make_authority(ca, options("Test manufacturing CA", "01", x509::Purpose::Authority)).value();
     EXPECT_TRUE(write_file(folder_ / "ca.pem", authority_.pem()));
-    for (const auto& [key, number] : {std::pair{"station", "02"}, std::pair{"orders", "03"}}) {
-      const auto made =
-          x509::issue(ca, authority_, hsm.public_key(key).value(), options(key, number, x509::Purpose::Station));
+    for (const auto& [key, number, purpose] :
+         {std::tuple{"station", "02", x509::Purpose::Station}, std::tuple{"orders", "03", x509::Purpose::Orders}}) {
+      const auto made = x509::issue(ca, authority_, hsm.public_key(key).value(), options(key, number, purpose));
       EXPECT_TRUE(write_file(folder_ / (std::string(key) + ".pem"), made->pem()));
     }
     EXPECT_TRUE(write_file(folder_ / "policy_signer.pem", p256_to_spki_pem(hsm.public_key("policy").value())));

@@ -29,8 +29,8 @@ TEST_F(Chain, TellsWhatWasAskedFor) {
 }
 
 TEST_F(Chain, EachPurposeIsGoodForItselfAlone) {
-  const std::vector<Purpose> all{Purpose::Server, Purpose::Client, Purpose::Station, Purpose::Authority,
-                                 Purpose::ClientAuthority};
+  const std::vector<Purpose> all{Purpose::Server, Purpose::Client,    Purpose::Station,
+                                 Purpose::Orders, Purpose::Authority, Purpose::ClientAuthority};
   for (const Purpose made : all) {
     const Certificate certificate = leaf(made);
     for (const Purpose asked : all) {
@@ -103,7 +103,7 @@ TEST_F(Chain, AClientAuthorityLeadsToClientsAlone) {
   const MemoryKey sub_key = new_key();
   const auto sub = ca.issue_for(sub_key, options("Renewal", Purpose::ClientAuthority, "2"));
   ASSERT_TRUE(sub);
-  for (const Purpose purpose : {Purpose::Client, Purpose::Server, Purpose::Station}) {
+  for (const Purpose purpose : {Purpose::Client, Purpose::Server, Purpose::Station, Purpose::Orders}) {
     const auto made = issue(sub_key.signer(), *sub, key.public_key(), options("ND000001", purpose, "3"));
     ASSERT_TRUE(made);
     const auto verified = verify_chain({*made, *sub}, ca.certificate, now, purpose);
