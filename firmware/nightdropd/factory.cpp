@@ -16,15 +16,16 @@
 #include "firmware/nightdropd/root_settings.hpp"
 #include "firmware/nightdropd/sealed_exports.hpp"
 #include "json/json.hpp"
+#include "nightdrop/durable_file.hpp"
 #include "nightdrop/encoding.hpp"
-#include "provisioning/descriptor.hpp"
-#include "provisioning/home_files.hpp"
 #include "provisioning/reader_home.hpp"
 #include "store/sqlcipher_store.hpp"
 #include "terminal/sealed_export.hpp"
 
 namespace nightdrop::firmware {
 namespace {
+
+constexpr std::size_t text_max = 64 * 1024;  // a certificate, an erase order
 
 using provisioning::FactoryReader;
 using provisioning::FileReaderHome;
@@ -54,7 +55,7 @@ Result<std::unique_ptr<hal::KeyVault>> open_vault(const std::filesystem::path& d
 }
 
 std::expected<x509::Certificate, StartFailure> read_authority(const std::string& file) {
-  const auto pem = provisioning::read_text(file);
+  const auto pem = read_text_file(file, text_max);
   if (!pem) return std::unexpected(failed("the manufacturing CA's certificate " + file, pem.error()));
   auto certificate = x509::parse_certificate_pem(*pem);
   if (!certificate) return std::unexpected(failed("the manufacturing CA's certificate " + file, certificate.error()));
@@ -81,14 +82,14 @@ std::expected<std::unique_ptr<FileReaderHome>, StartFailure> open_home(const std
 }
 
 // SIGTERM and SIGINT as a descriptor, which every wait looks at.
-Result<provisioning::Descriptor> stop_signals() {
+Result<Descriptor> stop_signals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   if (::pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0)
     return failure(Errc::Io, "signals cannot be blocked", errno);
-  provisioning::Descriptor descriptor(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  Descriptor descriptor(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!descriptor.valid()) return failure(Errc::Io, "signals cannot be read", errno);
   return descriptor;
 }
@@ -142,7 +143,7 @@ std::expected<void, StartFailure> erase_reader(const Config& config, const std::
   const auto folder = std::filesystem::absolute(config_file).lexically_normal().parent_path();
   auto authority = read_authority((folder / "manufacturing_ca.pem").string());
   if (!authority) return std::unexpected(authority.error());
-  const auto order = provisioning::read_text(order_file);
+  const auto order = read_text_file(order_file, text_max);
   if (!order) return std::unexpected(failed("the erase order " + order_file, order.error()));
   const auto home = open_home(folder.string(), config.serial_number, std::move(*authority), config.vault);
   if (!home) return std::unexpected(home.error());

@@ -10,31 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nightdrop/durable_file.hpp"
+
 namespace nightdrop::simulator {
-namespace {
-
-bool write_whole(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
-// A new file's name is durable only when its directory is.
-Result<void> sync_directory(const std::string& directory) {
-  const int handle = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (handle < 0) return failure(Errc::Io, "the directory cannot be opened", errno);
-  const int failed = ::fsync(handle);
-  const int code = errno;
-  ::close(handle);
-  if (failed != 0) return failure(Errc::Io, "the directory cannot be synced", code);
-  return {};
-}
-
-}  // namespace
 
 Result<LedgerLines> read_ledger(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -73,7 +51,7 @@ Result<std::unique_ptr<LedgerFile>> LedgerFile::open(const std::string& director
   if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
     return failure(Errc::Busy, "another acquirer is using this ledger", errno);
   }
-  ND_TRY(sync_directory(directory));
+  ND_TRY(sync_folder(directory));
   auto read = read_ledger(path);
   if (!read) return std::unexpected(read.error());
   if (read->torn && ::ftruncate(file, static_cast<off_t>(read->bytes)) != 0) {
@@ -92,7 +70,7 @@ Result<std::uint64_t> LedgerFile::append(std::string_view line) {
   const std::string whole = std::string(line) + '\n';
   const std::lock_guard lock(mutex_);
   if (broken_) return failure(Errc::Io, "the ledger could not be written before");
-  if (!write_whole(file_, whole)) {
+  if (!write_all(file_, whole)) {
     const int code = errno;
     if (::ftruncate(file_, static_cast<off_t>(bytes_)) != 0) broken_ = true;
     return failure(code == ENOSPC || code == EDQUOT ? Errc::DiskFull : Errc::Io, "the ledger cannot be written", code);

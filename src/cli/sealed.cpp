@@ -1,10 +1,6 @@
 // `nightdrop export-sealed`: fetches the sealed export page by page, checks that it is whole and signed, puts it on the
 // disk durably, and only then tells the reader that it has been received (docs/sealed_export.md).
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +9,7 @@
 #include "cli/audit_chain.hpp"
 #include "cli/commands.hpp"
 #include "crypto/primitives.hpp"
+#include "nightdrop/durable_file.hpp"
 #include "nightdrop/encoding.hpp"
 #include "report/text.hpp"
 
@@ -21,37 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Failure cannot_write(const std::string& path) {
-  return {Exit::NoInput, "cannot write " + path + ": " + std::strerror(errno), {}, {}};
-}
-
-bool write_all(int file, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(file, text.data(), text.size());
-    if (written < 0 && errno != EINTR) return false;
-    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
-// Durable: written beside, synced, renamed, and the folder synced.
+// Durable when Ok.
 std::expected<void, Failure> keep(const std::string& path, std::string_view text) {
-  const std::string fresh = path + ".partial";
-  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return std::unexpected(cannot_write(fresh));
-  const bool written = write_all(file, text) && ::fsync(file) == 0;
-  const bool closed = ::close(file) == 0;
-  if (!written || !closed || ::rename(fresh.c_str(), path.c_str()) != 0) {
-    Failure failed = cannot_write(path);
-    (void)::unlink(fresh.c_str());
-    return std::unexpected(std::move(failed));
-  }
-  const fs::path parent = fs::absolute(path).parent_path();
-  if (const int folder = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); folder >= 0) {
-    (void)::fsync(folder);
-    (void)::close(folder);
-  }
-  return {};
+  const auto kept = replace_file(fs::absolute(path), text);
+  if (kept) return {};
+  return std::unexpected(
+      Failure{Exit::NoInput, "cannot write " + path + ": " + std::strerror(kept.error().native), {}, {}});
 }
 
 // The export's last line says the digest of all before, signed; nothing when that is so, otherwise what is wrong.
@@ -65,8 +37,10 @@ std::optional<std::string> fault_of(std::string_view text) {
   if (!last || (*last)["sha256"].string() != digest) return "it is cut off, or was changed";
   const auto certificate = parse_certificate((*first)["certificate"].string().value_or(std::string_view()));
   const auto signature = from_base64((*last)["signature"].string().value_or("?"));
-  const std::string message = "nightdrop-sealed/1\n" + std::string((*first)["serial_number"].string().value_or("")) + '\n' + digest;
-  if (!certificate || !signature || !p256_verify(certificate->key, bytes_of(message), *signature)) return "its signature does not hold";
+  const std::string message =
+      "nightdrop-sealed/1\n" + std::string((*first)["serial_number"].string().value_or("")) + '\n' + digest;
+  if (!certificate || !signature || !p256_verify(certificate->key, bytes_of(message), *signature))
+    return "its signature does not hold";
   return std::nullopt;
 }
 
@@ -88,7 +62,8 @@ std::expected<Fetched, Failure> fetch(Session& session) {
     const std::int64_t whole = (*page)["bytes"].integer().value_or(0);
     if (static_cast<std::size_t>(offset) != fetched.text.size() || text.empty())
       return std::unexpected(Failure{Exit::BadAnswer, "the reader's export does not go on", {}, {}});
-    session.console.progress("Fetched " + std::to_string(offset / 1024) + " of " + std::to_string(whole / 1024) + " KiB…");
+    session.console.progress("Fetched " + std::to_string(offset / 1024) + " of " + std::to_string(whole / 1024) +
+                             " KiB…");
     if (!(*page)["has_more"].boolean().value_or(false)) break;
     params.set("export", fetched.id).set("offset", offset);
   }
@@ -118,7 +93,8 @@ std::expected<Fetched, Failure> find(const std::string& folder) {
 int run_export_sealed(Session& session, const ExportOptions& options) {
   const auto fetched = options.from.empty() ? fetch(session) : find(options.from);
   if (!fetched) return session.fail(fetched.error());
-  if (const auto fault = fault_of(fetched->text)) return session.fail({Exit::BadData, "the sealed export cannot be used: " + *fault, {}, {}});
+  if (const auto fault = fault_of(fetched->text))
+    return session.fail({Exit::BadData, "the sealed export cannot be used: " + *fault, {}, {}});
   if (auto kept = keep(options.out, fetched->text); !kept) return session.fail(kept.error());
   if (fetched->id != 0) {
     Json params = Json::object();
@@ -130,11 +106,16 @@ int run_export_sealed(Session& session, const ExportOptions& options) {
   const std::int64_t reversals = (*first)["reversals"].integer().value_or(0);
   if (session.console.json()) {
     Json done = Json::object();
-    done.set("file", options.out).set("count", payments).set("reversals", reversals).set("bytes", static_cast<std::uint64_t>(fetched->text.size()));
+    done.set("file", options.out)
+        .set("count", payments)
+        .set("reversals", reversals)
+        .set("bytes", static_cast<std::uint64_t>(fetched->text.size()));
     session.console.out(done.dump() + '\n');
     return static_cast<int>(Exit::Done);
   }
-  const auto plural = [](std::int64_t n, const char* noun) { return std::to_string(n) + ' ' + noun + (n == 1 ? "" : "s"); };
+  const auto plural = [](std::int64_t n, const char* noun) {
+    return std::to_string(n) + ' ' + noun + (n == 1 ? "" : "s");
+  };
   std::string out = plural(payments, "payment");
   if (reversals != 0) out += " and " + plural(reversals, "reversal");
   session.console.out(out + " written to " + report::printable(options.out) + ", sealed and signed.\n");

@@ -12,43 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "nightdrop/durable_file.hpp"
+
 namespace nightdrop {
 namespace {
 
 constexpr std::size_t size_max = 64 * 1024;
 constexpr std::string_view temporary_suffix = ".new";
-
-class Descriptor {
- public:
-  explicit Descriptor(int value) : value_(value) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  int get() const { return value_; }
-  bool valid() const { return value_ >= 0; }
-
- private:
-  int value_;
-};
-
-std::unexpected<Error> io_failure(const char* text) {
-  const int native = errno;
-  if (native == ENOENT) return failure(Errc::NotFound, text, native);
-  if (native == ENOSPC || native == EDQUOT) return failure(Errc::DiskFull, text, native);
-  return failure(Errc::Io, text, native);
-}
-
-bool write_all(int descriptor, std::span<const std::uint8_t> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return true;
-}
 
 // Opens a file to be overwritten, also one that its owner may only read, as root.key; -1 where it cannot be.
 int open_to_overwrite(int directory, const char* name) {
@@ -70,17 +40,17 @@ void overwrite(int descriptor) {
 Result<void> VaultDirectory::make(const std::filesystem::path& path) {
   std::error_code error;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), error);
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return io_failure("the vault's directory cannot be made");
-  if (::chmod(path.c_str(), 0700) != 0) return io_failure("the vault's directory cannot be made private");
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return os_failure("the vault's directory cannot be made");
+  if (::chmod(path.c_str(), 0700) != 0) return os_failure("the vault's directory cannot be made private");
   const auto above = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const Descriptor parent(::open(above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent.valid() || ::fsync(parent.get()) != 0) return io_failure("the vault's directory is not durable");
+  if (!parent.valid() || ::fsync(parent.get()) != 0) return os_failure("the vault's directory is not durable");
   return {};
 }
 
 Result<VaultDirectory> VaultDirectory::open(const std::filesystem::path& path) {
   VaultDirectory directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.descriptor_ < 0) return io_failure("the vault's directory cannot be opened");
+  if (directory.descriptor_ < 0) return os_failure("the vault's directory cannot be opened");
   return directory;
 }
 
@@ -89,7 +59,7 @@ Result<VaultDirectory> VaultDirectory::open_locked(const std::filesystem::path& 
   ND_TRY(directory);
   if (::flock(directory->descriptor_, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return failure(Errc::Busy, "the vault is in use", errno);
-    return io_failure("the vault cannot be locked");
+    return os_failure("the vault cannot be locked");
   }
   return directory;
 }
@@ -106,9 +76,9 @@ bool VaultDirectory::has(const char* name) const {
 
 Result<SecretBytes> VaultDirectory::read(const char* name, bool private_only) const {
   const Descriptor file(::openat(descriptor_, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file.valid()) return io_failure("a file of the vault cannot be opened");
+  if (!file.valid()) return os_failure("a file of the vault cannot be opened");
   struct stat facts{};
-  if (::fstat(file.get(), &facts) != 0) return io_failure("a file of the vault cannot be looked at");
+  if (::fstat(file.get(), &facts) != 0) return os_failure("a file of the vault cannot be looked at");
   if (private_only && (facts.st_mode & 077U) != 0) {
     return failure(Errc::InvalidArgument, "the file of the root key can be read by others than its owner");
   }
@@ -119,7 +89,7 @@ Result<SecretBytes> VaultDirectory::read(const char* name, bool private_only) co
   while (done < size) {
     const ssize_t got = ::read(file.get(), bytes.writable().data() + done, size - done);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return io_failure("a file of the vault cannot be read");
+    if (got <= 0) return os_failure("a file of the vault cannot be read");
     done += static_cast<std::size_t>(got);
   }
   return bytes;
@@ -130,20 +100,20 @@ Result<void> VaultDirectory::replace(const char* name, std::span<const std::uint
   ::unlinkat(descriptor_, temporary.c_str(), 0);  // of a power cut
   {
     const Descriptor file(::openat(descriptor_, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-    if (!file.valid()) return io_failure("a file of the vault cannot be made");
+    if (!file.valid()) return os_failure("a file of the vault cannot be made");
     if (!write_all(file.get(), bytes) || ::fchmod(file.get(), mode) != 0 || ::fsync(file.get()) != 0) {
-      const auto failed = io_failure("a file of the vault cannot be written");
+      const auto failed = os_failure("a file of the vault cannot be written");
       ::unlinkat(descriptor_, temporary.c_str(), 0);
       return failed;
     }
   }
   const Descriptor old(::openat(descriptor_, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW));  // none the first time
   if (::renameat(descriptor_, temporary.c_str(), descriptor_, name) != 0) {
-    const auto failed = io_failure("a file of the vault cannot be replaced");
+    const auto failed = os_failure("a file of the vault cannot be replaced");
     ::unlinkat(descriptor_, temporary.c_str(), 0);
     return failed;
   }
-  if (::fsync(descriptor_) != 0) return io_failure("the vault's directory cannot be written");
+  if (::fsync(descriptor_) != 0) return os_failure("the vault's directory cannot be written");
   overwrite(old.get());
   return {};
 }
@@ -176,7 +146,7 @@ Result<void> VaultDirectory::destroy(const char* name) const {
     done = ::unlinkat(descriptor_, each.c_str(), 0) == 0 && done;
   }
   done = ::fsync(descriptor_) == 0 && done;
-  if (!done) return io_failure("a file of the vault cannot be destroyed");
+  if (!done) return os_failure("a file of the vault cannot be destroyed");
   return {};
 }
 

@@ -9,8 +9,8 @@
 
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
+#include "nightdrop/durable_file.hpp"
 #include "nightdrop/encoding.hpp"
-#include "provisioning/descriptor.hpp"
 #include "provisioning/erase_order.hpp"
 #include "provisioning/home_files.hpp"
 
@@ -19,6 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t text_max = 256 * 1024;
 constexpr const char* config_file = "nightdrop.json";
 constexpr const char* erasing_file = "nightdrop.json.erased";  // the configuration, once an erasure has begun
 constexpr const char* factory_file = "factory.key";
@@ -84,7 +85,7 @@ Result<void> FileReaderHome::State::load_factory_key() {
   if (!fs::exists(file)) {
     const auto fresh = p256_generate();
     ND_TRY(fresh);
-    ND_TRY(write_durably(file, fresh->view()));
+    ND_TRY(replace_file(file, fresh->view()));
   }
   const auto folder = VaultDirectory::open(settings.folder);
   ND_TRY(folder);
@@ -147,7 +148,7 @@ Result<void> FileReaderHome::State::roll_forward() {
 // The folders that the configuration wants inside the home: queue and sockets.
 Result<void> FileReaderHome::State::make_places() {
   const fs::path file = fs::exists(staged(config_file)) ? staged(config_file) : home(config_file);
-  const auto text = read_text(file);
+  const auto text = read_text_file(file, text_max);
   ND_TRY(text);
   const auto config = parse_config(*text, home(config_file).string());
   if (!config) return failure(Errc::Corrupt, "the staged configuration cannot be read");
@@ -161,7 +162,7 @@ Result<void> FileReaderHome::State::make_places() {
 
 // The configuration in a file of the home, as nightdrop.json; nothing where it cannot be read.
 std::optional<Config> FileReaderHome::State::config_of(std::string_view name) const {
-  const auto text = read_text(home(name));
+  const auto text = read_text_file(home(name), text_max);
   if (!text) return std::nullopt;
   auto config = parse_config(*text, home(config_file).string());
   return config ? std::optional(std::move(*config)) : std::nullopt;
@@ -208,7 +209,7 @@ Result<void> FileReaderHome::State::clear_queue(const fs::path& queue) {
 }
 
 Result<x509::Certificate> FileReaderHome::State::certificate() const {
-  const auto pem = read_text(home("reader.pem"));
+  const auto pem = read_text_file(home("reader.pem"), text_max);
   ND_TRY(pem);
   return x509::parse_certificate_pem(*pem);
 }
@@ -285,7 +286,7 @@ OrReason<Installed> FileReaderHome::install(const Installation& what, std::span<
   state_->maker.reset();
   for (const File& file : what.files) {
     state_->reach("install " + file.name);
-    const auto written = write_new(state_->staged(file.name), bytes_of(file.content));
+    const auto written = write_new_file(state_->staged(file.name), bytes_of(file.content));
     if (!written) return refuse(file.name, written.error());
   }
   // As the daemon will: what cannot be opened here must not come into force.
@@ -308,7 +309,7 @@ OrReason<void> FileReaderHome::commit() {
   if (!state_->vault) return std::unexpected("type: commit comes after prove");
   state_->let_go();
   state_->reach("commit mark");
-  const auto marked = write_durably(state_->staged(commit_mark), {});
+  const auto marked = replace_file(state_->staged(commit_mark), "");
   if (!marked) return refuse("commit", marked.error());
   if (const auto done = state_->roll_forward(); !done) return refuse("commit", done.error());
   return {};

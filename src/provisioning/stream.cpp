@@ -23,7 +23,8 @@
 #include <sys/un.h>
 #include <termios.h>
 
-#include "provisioning/descriptor.hpp"
+#include "nightdrop/durable_file.hpp"
+
 
 namespace nightdrop::provisioning {
 namespace {

@@ -92,7 +92,7 @@ nightdrop_unit_canary(stations_certificate_not_checked src/provisioning/reader.c
 # --- the reader's home ---
 
 nightdrop_unit_canary(commit_without_its_mark src/provisioning/reader_home.cpp
-  [==[write_durably(state_->staged(commit_mark), {});]==]
+  [==[replace_file(state_->staged(commit_mark), "");]==]
   [==[Result<void>();]==]
   test_unit_provisioning Home.KilledAtAnyStepIsInFactoryStateOrProvisionedWhole)
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "crypto/primitives.hpp"
+#include "nightdrop/durable_file.hpp"
 
 namespace nightdrop::provisioning {
 namespace {
@@ -79,7 +80,7 @@ TEST_F(Home, BecomesAReaderThatTheDaemonCanOpen) {
   const auto sealed = (*vault)->seal_card(bytes_of("card"), "aad", {}, {});
   ASSERT_TRUE(sealed);
   EXPECT_GT(dukpt::transaction_counter(sealed->ksn), 1U) << "the proof's counter value is spent";
-  const auto certificate = x509::parse_certificate_pem(read_text(home_ / "reader.pem").value());
+  const auto certificate = x509::parse_certificate_pem(read_text_file(home_ / "reader.pem", 65536).value());
   EXPECT_EQ(facts.certificate_serial, certificate->serial_number);
 }
 
