@@ -12,6 +12,7 @@
 #include "test_loop.hpp"
 #include "tls_server.hpp"
 #include "x509/memory_key.hpp"
+#include "unit/hal_linux/signing_vault.hpp"
 
 namespace nightdrop::hal {
 namespace {
@@ -20,34 +21,12 @@ constexpr UtcMs day = 86'400'000;
 constexpr UtcMs now = 1'795'269'600'000;  // 2026-11-21T14:00:00Z
 
 // A vault that signs with a key in memory, and nothing else.
-class MemoryVault final : public KeyVault {
+class MemoryVault final : public SigningOnlyVault {
  public:
   explicit MemoryVault(const x509::MemoryKey& key) : signer_(key.signer()) {}
   Result<std::vector<std::uint8_t>> sign_digest(std::span<const std::uint8_t> digest) override {
     return signer_.sign(digest);
   }
-  Result<Envelope> seal_card(std::span<const std::uint8_t>, std::string_view, std::span<const std::uint8_t>,
-                             std::span<const std::uint8_t>) override {
-    return failure(Errc::Unsupported, "");
-  }
-  hal::VaultMarks marks() const override { return {}; }
-  bool exhausted() const override { return false; }
-  Result<void> resume(const hal::QueueMarks&, hal::Older) override { return {}; }
-  void erase_spent_keys(std::uint64_t) override {}
-  Result<hal::PossessionProof> prove(std::span<const std::uint8_t>) override { return failure(Errc::Unsupported, ""); }
-  Result<void> rekey(std::string_view) override { return failure(Errc::Unsupported, ""); }
-  Result<void> erase_card_keys() override { return {}; }
-  Result<void> erase() override { return {}; }
-  hal::VaultState state() const override { return hal::VaultState::Ready; }
-  Result<std::string> fingerprint(std::span<const std::uint8_t>) override { return failure(Errc::Unsupported, ""); }
-  Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override {
-    return failure(Errc::Unsupported, "");
-  }
-  Result<void> with_queue_key(const std::function<Result<void>(std::span<const std::uint8_t, 32>)>&) override {
-    return {};
-  }
-  void check_pin(SecretBytes, std::vector<std::uint8_t>, std::vector<std::uint8_t>, std::uint32_t,
-                 std::function<void(bool)>) override {}
 
  private:
   const x509::Signer signer_;

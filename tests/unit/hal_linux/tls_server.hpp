@@ -16,7 +16,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#include "hal/key_vault.hpp"
+#include "unit/hal_linux/signing_vault.hpp"
 
 namespace nightdrop::test {
 
@@ -44,35 +44,13 @@ struct Pki {
 };
 
 // A vault that can sign a digest and nothing else.
-class SigningVault final : public hal::KeyVault {
+class SigningVault final : public hal::SigningOnlyVault {
  public:
   explicit SigningVault(EVP_PKEY* key) : key_(key) {}
   std::atomic<int> signatures{0};
   std::atomic<bool> broken{false};
 
   Result<std::vector<std::uint8_t>> sign_digest(std::span<const std::uint8_t> digest) override;
-  Result<Envelope> seal_card(std::span<const std::uint8_t>, std::string_view, std::span<const std::uint8_t>,
-                             std::span<const std::uint8_t>) override {
-    return failure(Errc::Unsupported, "");
-  }
-  hal::VaultMarks marks() const override { return {}; }
-  bool exhausted() const override { return false; }
-  Result<void> resume(const hal::QueueMarks&, hal::Older) override { return {}; }
-  void erase_spent_keys(std::uint64_t) override {}
-  Result<hal::PossessionProof> prove(std::span<const std::uint8_t>) override { return failure(Errc::Unsupported, ""); }
-  Result<void> rekey(std::string_view) override { return failure(Errc::Unsupported, ""); }
-  Result<void> erase_card_keys() override { return {}; }
-  Result<void> erase() override { return {}; }
-  hal::VaultState state() const override { return hal::VaultState::Ready; }
-  Result<std::string> fingerprint(std::span<const std::uint8_t>) override { return failure(Errc::Unsupported, ""); }
-  Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override {
-    return failure(Errc::Unsupported, "");
-  }
-  Result<void> with_queue_key(const std::function<Result<void>(std::span<const std::uint8_t, 32>)>&) override {
-    return {};
-  }
-  void check_pin(SecretBytes, std::vector<std::uint8_t>, std::vector<std::uint8_t>, std::uint32_t,
-                 std::function<void(bool)>) override {}
 
  private:
   EVP_PKEY* key_;
