@@ -189,6 +189,16 @@ nightdrop_unit_canary(proof_is_recorded_after_commit keys/line/provision_unit.cp
     if (auto kept = ours(db().proven(attempt_.allocation, run_.clock())); !kept) return kept;]==]
   test_unit_station Provisioning.an_end_that_the_station_did_not_hear_of_is_settled_by_asking_again)
 
+nightdrop_unit_canary(any_provisioned_reader_is_settled keys/line/provision_unit.cpp
+  [==[const bool is_ours = *open_end && (*open_end)->certificate == hello.certificate_serial &&]==]
+  [==[const bool is_ours = *open_end &&]==]
+  test_unit_station Provisioning.a_reader_that_ended_with_what_it_was_not_given_is_not_settled)
+
+nightdrop_unit_canary(erasure_leaves_no_mark_in_the_token src/crypto/vault_erasure.cpp
+  [==[root.set_mark({marks.initial_key_id, dukpt::counter_max, marks.generation});]==]
+  [==[Result<void>();]==]
+  test_unit_vault Backends/VaultRollback.ErasedCardKeysThatArePutBackAreAnOlderVault/Token)
+
 nightdrop_unit_canary(readers_mac_not_compared keys/line/provision_unit.cpp
   [==[if (!equal_in_constant_time(*mac, proof->mac)) {]==]
   [==[if (false) {]==]

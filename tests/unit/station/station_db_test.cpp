@@ -206,6 +206,8 @@ TEST_F(Station, a_new_initial_key_is_in_force_when_it_was_seen) {
   ASSERT_TRUE(db_->rekey_seen(a, initial_key_id_text(*fresh), at));
   EXPECT_EQ(find("A").initial_key_id, initial_key_id_text(*fresh));
   EXPECT_EQ(find("A").key_check_value, "aabbccddee");
+  ASSERT_TRUE(db_->rekey_seen(a, initial_key_id_text(*fresh), at));
+  EXPECT_EQ(find("A").initial_key_id, initial_key_id_text(*fresh)) << "seen again";
   EXPECT_TRUE(db_->pending_rekeys(a)->empty());
 }
 

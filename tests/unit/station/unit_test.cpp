@@ -112,11 +112,13 @@ TEST_F(Provisioning, the_factory_key_of_the_first_contact_stays) {
 }
 
 TEST_F(Provisioning, a_reader_that_proves_nothing_is_set_aside_and_gets_fresh_values_the_next_time) {
-  const std::vector<std::pair<Fault, std::string>> faults{{Fault::OtherCheckValue, "check_value: "},
-                                                          {Fault::OtherMac, "proof: the reader's MAC"},
-                                                          {Fault::OtherSignature, "proof: the reader's signature"},
-                                                          {Fault::OtherKeySerial, "proof: the reader's key serial"},
-                                                          {Fault::Refuses, "refused: "}};
+  const std::vector<std::pair<Fault, std::string>> faults{
+      {Fault::OtherCheckValue, "check_value: the reader's initial key"},
+      {Fault::OtherFingerprintKey, "check_value: the reader's fing"},
+      {Fault::OtherMac, "proof: the reader's MAC"},
+      {Fault::OtherSignature, "proof: the reader's signature"},
+      {Fault::OtherKeySerial, "proof: the reader's key serial"},
+      {Fault::Refuses, "refused: "}};
   for (const auto& [fault, message] : faults) {
     home_.fault = fault;
     const auto done = provision();
@@ -131,9 +133,9 @@ TEST_F(Provisioning, a_reader_that_proves_nothing_is_set_aside_and_gets_fresh_va
   ASSERT_TRUE(provision());
   const std::set<std::string> keys(home_.seen_keys.begin(), home_.seen_keys.end());
   EXPECT_EQ(keys.size(), home_.seen_keys.size());
-  EXPECT_EQ(home_.seen_keys.size(), 5U) << "one refused before it took any";
+  EXPECT_EQ(home_.seen_keys.size(), 6U) << "one refused before it took any";
   const auto list = station_->db().next_revocation_list(now());
-  EXPECT_EQ(list->revoked.size(), 5U) << "every certificate that left and never came into force";
+  EXPECT_EQ(list->revoked.size(), 6U) << "every certificate that left and never came into force";
 }
 
 TEST_F(Provisioning, an_end_that_the_station_did_not_hear_of_is_settled_by_asking_again) {
@@ -145,6 +147,26 @@ TEST_F(Provisioning, an_end_that_the_station_did_not_hear_of_is_settled_by_askin
   EXPECT_EQ(home_.certificate().serial_number, done->certificate);
   EXPECT_EQ(unit().state, UnitState::Provisioned);
   EXPECT_TRUE(station_->db().next_revocation_list(now())->revoked.empty());
+}
+
+TEST_F(Provisioning, a_reader_that_ended_with_what_it_was_not_given_is_not_settled) {
+  for (const Fault fault : {Fault::EndsWithAnotherKey, Fault::EndsWithAnotherCertificate}) {
+    home_.fault = fault;
+    const auto done = provision();
+    ASSERT_FALSE(done);
+    EXPECT_THAT(done.error().message, HasSubstr("did not give it"));
+    EXPECT_EQ(unit().state, UnitState::Aside);
+    home_.go_back_to_factory();
+  }
+}
+
+TEST_F(Provisioning, a_reader_of_another_name_is_given_nothing) {
+  MemoryHome other("ND000002");
+  const ListeningReader reader(other, made_.authority(), made_.path("r.sock"));
+  const auto done = run_unit({*station_, recipe_, now}, order());
+  ASSERT_FALSE(done);
+  EXPECT_THAT(done.error().message, HasSubstr("another serial number"));
+  EXPECT_TRUE(other.seen_keys.empty());
 }
 
 TEST_F(Provisioning, nobody_there_is_the_lines_fault) {

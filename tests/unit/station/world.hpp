@@ -109,7 +109,18 @@ class MemoryHome final : public provisioning::ReaderHome {
     hello_.firmware_version = "0.1.0";
   }
   // How it misbehaves.
-  enum class Fault { None, OtherCheckValue, OtherMac, OtherSignature, OtherKeySerial, Refuses, EndIsNotHeard };
+  enum class Fault {
+    None,
+    OtherCheckValue,
+    OtherFingerprintKey,
+    OtherMac,
+    OtherSignature,
+    OtherKeySerial,
+    Refuses,
+    EndIsNotHeard,
+    EndsWithAnotherKey,
+    EndsWithAnotherCertificate
+  };
   Fault fault{Fault::None};
 
   provisioning::ReaderHello facts() const override {
@@ -142,7 +153,9 @@ class MemoryHome final : public provisioning::ReaderHome {
     seen_certificates.push_back(certificate_.serial_number);
     auto check_value = hex_upper(tr31::check_value_cmac(initial_key_.view()).value());
     if (fault == Fault::OtherCheckValue) check_value = "0000000000";
-    return provisioning::Installed{check_value, hex_upper(tr31::check_value_cmac(fingerprint->key.view()).value())};
+    auto fingerprint_value = hex_upper(tr31::check_value_cmac(fingerprint->key.view()).value());
+    if (fault == Fault::OtherFingerprintKey) fingerprint_value = "0000000000";
+    return provisioning::Installed{check_value, fingerprint_value};
   }
   provisioning::OrReason<provisioning::Proof> prove(std::span<const std::uint8_t, 32> challenge) override {
     const std::string message = provisioning::proof_message(hello_.serial_number, challenge);
@@ -163,7 +176,9 @@ class MemoryHome final : public provisioning::ReaderHome {
     hello_.state = provisioning::ReaderState::Provisioned;
     hello_.certificate_serial = certificate_.serial_number;
     hello_.initial_key_id = hex_lower(initial_key_id_);
-    if (fault == Fault::EndIsNotHeard) return std::unexpected("the answer is lost");
+    if (fault == Fault::EndsWithAnotherKey) hello_.initial_key_id = "00112233445566aa";
+    if (fault == Fault::EndsWithAnotherCertificate) hello_.certificate_serial = "0a";
+    if (fault >= Fault::EndIsNotHeard) return std::unexpected("the answer is lost");
     return {};
   }
   provisioning::OrReason<void> erase(std::string_view) override { return std::unexpected("not here"); }

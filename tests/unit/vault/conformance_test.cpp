@@ -193,6 +193,7 @@ TEST_P(VaultConformance, RekeyGoesOnUnderTheNewKeyFromItsFirstValue) {
   {
     const auto vault = resumed();
     for (int i = 0; i < 100; ++i) spend(*vault);
+    ASSERT_TRUE(vault->flush());  // nothing is left to be written but what rekey() writes
     ASSERT_TRUE(vault->rekey(block_for(first_id, next)));
     EXPECT_EQ(vault->marks().initial_key_id, next);
     EXPECT_EQ(vault->marks().counter, 0u);

@@ -162,9 +162,10 @@ TEST_P(VaultRollback, ErasedCardKeysThatArePutBackAreAnOlderVault) {
   {
     queue = committed(*resumed(), 1);
   }
-  keep("before");
+  const hal::QueueMarks before = queue;
   {
     const auto vault = resumed(queue);
+    keep("before");  // the newest there is
     ASSERT_TRUE(vault->erase_card_keys());
     queue = committed(*vault, 2);
   }
@@ -172,6 +173,8 @@ TEST_P(VaultRollback, ErasedCardKeysThatArePutBackAreAnOlderVault) {
   const auto refused = open().value()->resume(queue, hal::Older::Refuse);
   ASSERT_FALSE(refused);
   EXPECT_STREQ(refused.error().text, hal::older_vault_text);
+  // With the queue of then a token sees it still: it was told of the erasure.
+  EXPECT_EQ(open().value()->resume(before, hal::Older::Refuse).has_value(), !keeps_mark());
 }
 
 TEST_P(VaultRollback, AResumeThatCannotBeWrittenComparesWithTheSameAgain) {
