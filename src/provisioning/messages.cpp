@@ -15,6 +15,7 @@ using config::Problem;
 constexpr std::size_t key_block_max = 1024;
 constexpr std::size_t files_max = 16;
 constexpr std::size_t text_max = 256 * 1024;
+constexpr std::size_t shown_max = 300;
 
 Json typed(std::string_view type) {
   Json json = Json::object();
@@ -130,6 +131,14 @@ void check_value(Fields& fields, std::string_view key, std::string& into) {
   if (into.size() != 10 || !from_hex(into)) fields.refuse(key, "must be 10 hexadecimal digits");
 }
 
+// What a reader says for a person to read. It ends on a terminal, in a report and in the station's database: whoever
+// has the line steers none of them by it.
+void shown_text(Fields& fields, std::string_view key, std::string& into) {
+  free_text(fields, key, into);
+  into.resize(std::min(into.size(), shown_max));
+  std::ranges::replace_if(into, [](char c) { return c < ' ' || c > '~'; }, '?');
+}
+
 Installation read_installation(Fields& fields) {
   Installation what;
   fields.require("files");
@@ -198,7 +207,7 @@ Answer read_answer(std::string_view type, Fields& fields) {
   if (type == "erased") return Erased{};
   Refused answer{"the answer cannot be read"};
   if (type == "refused") {
-    free_text(fields, "reason", answer.reason);
+    shown_text(fields, "reason", answer.reason);
   } else {
     fields.refuse("type", "is no answer of this protocol");
   }

@@ -130,6 +130,20 @@ TEST_F(Session, ARefusalWipesWhatIsStagedAndEndsTheSession) {
   EXPECT_EQ(home.forgotten, 1);
 }
 
+// A reader that somebody made to steer the station's terminal.
+TEST_F(Session, WhatAReaderSaysIsShortAndPrintable) {
+  home.refusal = "vault: \x1b[2J\r\nall good\x7f \xc2\x9b" + std::string(100'000, 'x');
+  const auto [ours, theirs] = make_line();
+  ServedReader reader(stream_of(theirs), home, authority);
+  {
+    const auto stream = stream_of(ours);
+    const std::string shown = provision(*stream, station.identity).error().message;
+    EXPECT_TRUE(shown.starts_with("vault: ?[2J??all good? ??xxx")) << shown.substr(0, 40);
+    EXPECT_EQ(shown.size(), 300U);
+  }
+  EXPECT_EQ(reader.join().size(), 1U);
+}
+
 TEST_F(Session, StationsThatAreNotBelieved) {
   const Authority other("Somebody else's CA");
   EXPECT_EQ(refused(Station(other).identity).kind, Failure::Kind::Authentication);
