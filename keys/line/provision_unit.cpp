@@ -256,12 +256,27 @@ class UnitSteps {
     return {};
   }
 
+  // The certificate of an earlier life of the reader stays with the acquirer: a sealed export that was made then may
+  // still be on its way, and is checked with it. A run that was cut off here finds its own certificate, which is none.
+  Outcome<void> keep_former(const std::filesystem::path& file) const {
+    std::error_code ignored;
+    if (!std::filesystem::exists(file, ignored)) return {};
+    const auto former = ours(read_file(file));
+    if (!former) return std::unexpected(former.error());
+    const auto certificate = x509::parse_certificate_pem(*former);
+    if (certificate && certificate->public_key == attempt_.certificate.public_key) return {};
+    const std::filesystem::path folder = file.parent_path() / "former" / unit_.order.serial_number;
+    if (auto made = ours(make_folder(folder)); !made) return made;
+    return ours(write_file(folder / (hex_lower(sha256(bytes_of(*former))).substr(0, 16) + ".pem"), *former));
+  }
+
   // The acquirer's file comes before the record: a record says that everything is done.
   Outcome<UnitResult> finish(const Allocation& allocation) {
     if (!run_.recipe.acquirer_dir.empty()) {
       const std::filesystem::path readers = run_.recipe.acquirer_dir / "readers";
       if (auto made = ours(make_folder(readers)); !made) return std::unexpected(made.error());
       const auto file = readers / (unit_.order.serial_number + ".pem");
+      if (auto kept = keep_former(file); !kept) return std::unexpected(kept.error());
       if (auto written = ours(write_file(file, attempt_.certificate.pem())); !written)
         return std::unexpected(written.error());
     }

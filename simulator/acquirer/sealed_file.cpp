@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -29,8 +30,8 @@ bool is_serial_number(std::string_view text) {
 }
 
 // Nothing when the signature over the message is by the certificate's key; otherwise what is wrong.
-std::optional<std::string> verify(const std::string& path, std::string_view message,
-                                  std::span<const std::uint8_t> signature) {
+std::optional<std::string> verify_by(const std::string& path, std::string_view message,
+                                     std::span<const std::uint8_t> signature) {
   const std::unique_ptr<BIO, decltype(&BIO_free)> file(BIO_new_file(path.c_str(), "r"), &BIO_free);
   const Certificate certificate(file ? PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr) : nullptr, &X509_free);
   if (!certificate) {
@@ -46,6 +47,20 @@ std::optional<std::string> verify(const std::string& path, std::string_view mess
   ERR_clear_error();
   if (!good) return "the signature is not the registered reader's";
   return std::nullopt;
+}
+
+// By the certificate that the reader has, or by one of those it had before it was erased and provisioned again: what it
+// signed then is as good, and an erased key signs nothing any more.
+std::optional<std::string> verify(const std::string& readers, const std::string& serial_number,
+                                  std::string_view message, std::span<const std::uint8_t> signature) {
+  auto fault = verify_by(readers + "/" + serial_number + ".pem", message, signature);
+  std::error_code ended;
+  std::filesystem::directory_iterator at(readers + "/former/" + serial_number, ended);
+  for (; fault && !ended && at != std::filesystem::directory_iterator(); at.increment(ended)) {
+    if (at->path().extension() != ".pem") continue;
+    if (!verify_by(at->path().string(), message, signature)) fault.reset();
+  }
+  return fault;
 }
 
 // The lines of the text; nothing unless the last one is ended too.
@@ -102,7 +117,7 @@ std::expected<SealedFile, std::string> read_sealed(std::string_view text, const 
   const auto signature = from_base64((*last)["signature"].string().value_or("?"));
   if (!signature) return std::unexpected("signature: is no base64");
   const std::string message = "nightdrop-sealed/1\n" + file.serial_number + "\n" + digest;
-  if (auto fault = verify(directory + "/readers/" + file.serial_number + ".pem", message, *signature))
+  if (auto fault = verify(directory + "/readers", file.serial_number, message, *signature))
     return std::unexpected(*std::move(fault));
   for (std::size_t at = 1; at + 1 < lines->size(); ++at) {
     if (const auto fault = read_line((*lines)[at], file))

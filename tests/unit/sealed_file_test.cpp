@@ -119,6 +119,20 @@ TEST_F(SealedExport, IsOfTheRegisteredReaderAloneHoweverWellItsDigestFits) {
   EXPECT_EQ(fault(dearer + last_line(dearer, "ND000001", reader_)), "") << "the reader itself says so";
 }
 
+// The reader was erased and provisioned again, with another key, before anybody took its export in.
+TEST_F(SealedExport, OfAReadersEarlierLifeIsReadByTheCertificateOfThen) {
+  const fs::path former = folder_ / "readers" / "former" / "ND000001";
+  fs::create_directories(former);
+  fs::rename(folder_ / "readers" / "ND000001.pem", former / "0123456789abcdef.pem");
+  const x509::MemoryKey present = x509::MemoryKey::generate().value();
+  register_reader("ND000001", present);
+  EXPECT_EQ(fault(good_), "");
+  EXPECT_EQ(fault(lines_ + last_line(lines_, "ND000001", present)), "");
+  EXPECT_THAT(fault(lines_ + last_line(lines_, "ND000001", other_)), HasSubstr("signature"));
+  const std::string moved = lines_of("ND000002", 1'000);
+  EXPECT_THAT(fault(moved + last_line(moved, "ND000002", reader_)), HasSubstr("signature")) << "as another reader's";
+}
+
 // A serial number is part of a path.
 TEST_F(SealedExport, ItsSerialNumberIsNoPath) {
   for (const char* serial : {"", ".", "../readers/ND000001", "a/b", ".ND000001"}) {

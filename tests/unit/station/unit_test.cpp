@@ -89,6 +89,14 @@ TEST_F(Provisioning, a_second_time_needs_an_erase_order) {
   ASSERT_EQ(home_.seen_keys.size(), 2U);
   EXPECT_NE(home_.seen_keys[0], home_.seen_keys[1]);
   EXPECT_NE(home_.seen_certificates[0], home_.seen_certificates[1]);
+  EXPECT_EQ(read_file(made_.path("acquirer/readers/ND000001.pem")).value_or(""), home_.certificate().pem());
+  // The acquirer keeps the first: what the reader signed with that key may still be on its way.
+  std::vector<std::string> former;
+  for (const auto& file : std::filesystem::directory_iterator(made_.path("acquirer/readers/former/ND000001"))) {
+    const auto pem = read_file(file.path());
+    former.push_back(x509::parse_certificate_pem(pem.value_or("")).value().serial_number);
+  }
+  EXPECT_EQ(former, std::vector{home_.seen_certificates[0]});
 }
 
 TEST_F(Provisioning, another_factory_key_is_refused_before_anything_is_given) {
