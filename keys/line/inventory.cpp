@@ -34,6 +34,7 @@ Json unit_json(const Unit& unit) {
   set("key_check_value", unit.key_check_value);
   set("certificate", unit.certificate);
   set("certificate_state", unit.certificate_state);
+  json.set("erase_ordered", unit.erase_ordered);
   set("not_after", unit.certificate.empty() ? "" : rfc3339(unit.not_after));
   return json;
 }
@@ -128,7 +129,8 @@ Outcome<Made> list_units(Station& station, const std::string& state) {
     if (wanted && unit.state != *wanted) continue;
     std::string last = unit.reason;
     if (unit.state == UnitState::Provisioned) {
-      last = unit.certificate + (unit.certificate_state == "revoked" ? " revoked" : "");
+      last = unit.certificate + (unit.certificate_state == "revoked" ? ", revoked" : "") +
+             (unit.erase_ordered ? ", erase order is out" : "");
     }
     made.text += line(unit.order.serial_number, name_of(unit.state),
                       unit.initial_key_id.empty() ? "-" : unit.initial_key_id, unit.order.merchant, last);

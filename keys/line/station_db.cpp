@@ -157,15 +157,18 @@ Outcome<Unit> StationDb::take_order(const Order& order, UtcMs now) {
 }
 
 Result<std::vector<Unit>> StationDb::select_units(std::string_view serial_number) {
-  ND_LET(auto rows, db_.query("SELECT u.unit, order_name, u.serial_number, merchant, connection, factory_key, "
-                              "trusted_on_first_use, u.state, "
-                              "       u.reason, attempts, ordered_at, finished_at, duration_ms, k.ikid, "
-                              "k.key_check_value, c.serial_number, "
-                              "       c.state, c.not_after, EXISTS (SELECT 1 FROM initial_keys p WHERE p.unit = u.unit "
-                              "AND p.state = 'proven') "
-                              "FROM units u LEFT JOIN initial_keys k ON k.unit = u.unit AND k.state = 'active' "
-                              "LEFT JOIN certificates c ON c.serial_number = u.certificate "
-                              "WHERE ?1 = '' OR u.serial_number = ?1 ORDER BY u.unit"));
+  ND_LET(
+      auto rows,
+      db_.query("SELECT u.unit, order_name, u.serial_number, merchant, connection, factory_key, "
+                "trusted_on_first_use, u.state, "
+                "       u.reason, attempts, ordered_at, finished_at, duration_ms, k.ikid, "
+                "k.key_check_value, c.serial_number, "
+                "       c.state, c.not_after, EXISTS (SELECT 1 FROM initial_keys p WHERE p.unit = u.unit "
+                "AND p.state = 'proven'), "
+                "       EXISTS (SELECT 1 FROM erase_orders e WHERE e.unit = u.unit AND e.certificate = u.certificate) "
+                "FROM units u LEFT JOIN initial_keys k ON k.unit = u.unit AND k.state = 'active' "
+                "LEFT JOIN certificates c ON c.serial_number = u.certificate "
+                "WHERE ?1 = '' OR u.serial_number = ?1 ORDER BY u.unit"));
   rows.bind(serial_number);
   std::vector<Unit> units;
   for (;;) {
@@ -188,6 +191,7 @@ Result<std::vector<Unit>> StationDb::select_units(std::string_view serial_number
     unit.certificate_state = rows.text(16);
     unit.not_after = rows.integer(17);
     unit.provisioned_in_part = rows.integer(18) != 0;
+    unit.erase_ordered = rows.integer(19) != 0;
     units.push_back(std::move(unit));
   }
 }

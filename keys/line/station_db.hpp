@@ -51,6 +51,7 @@ struct Unit {
   std::string certificate;        // serial number, hex
   std::string certificate_state;  // active or revoked
   UtcMs not_after{0};
+  bool erase_ordered{false};        // an order to erase what it has now went out; done or not, the station cannot see
   bool provisioned_in_part{false};  // an attempt came so far that the reader may have taken it into force
 };
 

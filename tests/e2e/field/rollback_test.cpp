@@ -43,6 +43,9 @@ struct Rollback : testing::Test {
     EXPECT_EQ(world.refused_start().exit_code, 65);
     const Ended wrong = run("nightdropd", {"--config", world.path("nightdrop.json"), "--accept-older", other});
     EXPECT_EQ(wrong.exit_code, 65) << "not the one that is older";
+    const Ended slip = run("nightdropd", {"--config", world.path("nightdrop.json"), "--accept-older", "copy"});
+    EXPECT_EQ(slip.exit_code, 64);
+    EXPECT_NE(slip.err.find("queue, vault or both"), std::string::npos) << slip.err;
     start_accepting(which);
     world.start();
     EXPECT_HOLDS(last_event(world, "rollback.accepted"), R"({"older":")" + which + R"("})");

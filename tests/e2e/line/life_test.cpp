@@ -50,7 +50,12 @@ TEST_F(Life, provisioned_erased_by_order_and_provisioned_again) {
   EXPECT_THAT(refused.err, HasSubstr("refused: "));
   EXPECT_EQ(verify().exit_code, 0) << "still what it was";
 
+  const auto listed = [&] {
+    return e2e::run("nightdrop-provision", {"list", "--station", station_.folder().string()}).out;
+  };
+  EXPECT_EQ(listed().find("erase order"), std::string::npos) << listed();
   ASSERT_EQ(station({"erase-order", "--out", order}).exit_code, 0);
+  EXPECT_THAT(listed(), HasSubstr(", erase order is out\n"));
   const auto erased = station({"erase", "--connect", line_, "--order", order});
   ASSERT_EQ(erased.exit_code, 0) << erased.err;
   const auto different = verify();
@@ -60,9 +65,20 @@ TEST_F(Life, provisioned_erased_by_order_and_provisioned_again) {
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(verify().exit_code, 0);
   EXPECT_NE(certificate(), first);
+  EXPECT_EQ(listed().find("erase order"), std::string::npos) << "that was of what it had before: " << listed();
   EXPECT_EQ(station({"erase", "--connect", line_, "--order", order}).exit_code, 69)
       << "that order was for the certificate before";
   EXPECT_EQ(reader_->end(SIGTERM), 0);
+}
+
+TEST_F(Life, what_a_person_leaves_out_is_named) {
+  const auto nobody = e2e::run("nightdrop-provision", {"verify", "--station", station_.folder().string()});
+  EXPECT_EQ(nobody.exit_code, 64);
+  EXPECT_THAT(nobody.err, HasSubstr("--serial or --connect"));
+  const auto other = station({"device", "--connect", line_, "--merchant", "m_2", "--policy",
+                              station_.path("policy.json"), "--config-template", station_.path("template.json")});
+  EXPECT_EQ(other.exit_code, 65);
+  EXPECT_THAT(other.err, HasSubstr("merchant_id: "));
 }
 
 }  // namespace

@@ -108,6 +108,16 @@ TEST_F(PolicyReading, ADifferenceIsToldFieldByFieldWithItsDirection) {
   EXPECT_EQ(policy({"diff", before, scratch_ / "none"}).exit_code, 66) << "no difference is told of what is not there";
 }
 
+TEST_F(PolicyReading, AGapOnOneSideAloneIsShownAsOne) {
+  const std::string draft = file("draft.json", policy({"preset", "festival"}).out);
+  const Ended told = policy({"diff", file("a.json", document("")), draft});
+  EXPECT_EQ(told.exit_code, 1) << told.err;
+  for (const char* words : {"2026-01-01T00:00:00.000Z -> none", "2036-01-01T00:00:00.000Z -> none"}) {
+    EXPECT_NE(told.out.find(words), std::string::npos) << words << "\n" << told.out;
+  }
+  EXPECT_NE(told.out.find("different  valid_until"), std::string::npos) << told.out;
+}
+
 TEST_F(PolicyReading, PresetsAreGoodPoliciesOnceTheirGapsAreFilled) {
   const Ended listed = policy({"preset"});
   ASSERT_EQ(listed.exit_code, 0);

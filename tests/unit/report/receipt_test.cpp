@@ -192,6 +192,13 @@ TEST(Listings, StatusTellsWhatIsAtRiskAndWhatIsLeft) {
             "Forwarding  paused: unauthorized\n");
 }
 
+TEST(Listings, StatusTellsOfATamperedReader) {
+  const auto status = Json::parse("{}");
+  const auto reader = Json::parse(R"({"serial_number":"ND1","tampered":true,"provisioned":false})");
+  ASSERT_TRUE(status && reader);
+  EXPECT_THAT(status_listing(status->view(), reader->view(), Style{}), testing::StartsWith("Reader      ND1 · TAMPERED WITH: its keys are erased\n"));
+}
+
 TEST(Listings, StatusTellsOfThePolicyAndOfWhatWasRefused) {
   const auto tail = [](const std::string& policy, UtcMs now) {
     const auto status = Json::parse(R"({"forwarding":{},"policy":)" + policy + "}");
