@@ -39,7 +39,7 @@ function(nightdrop_unit_canary name source from to program test)
   target_include_directories(test_canary_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
   target_link_libraries(test_canary_${name} PRIVATE ${libraries})
   add_test(NAME canary.${name} COMMAND test_canary_${name} --gtest_filter=${test})
-  set_tests_properties(canary.${name} PROPERTIES LABELS canary TIMEOUT 60 ENVIRONMENT "RC_PARAMS=seed=1 noshrink=1"
+  set_tests_properties(canary.${name} PROPERTIES LABELS canary TIMEOUT 180 ENVIRONMENT "RC_PARAMS=seed=1 noshrink=1"
     PASS_REGULAR_EXPRESSION "FAILED  . ${test}[ ,]")
 endfunction()
 
