@@ -89,6 +89,11 @@ nightdrop_unit_canary(stations_certificate_not_checked src/provisioning/reader.c
   [==[    if (false && !good)]==]
   test_unit_provisioning Session.StationsThatAreNotBelieved)
 
+nightdrop_unit_canary(a_request_for_another_name keys/line/provision_unit.cpp
+  [==[if (request->common_name != unit_.order.serial_number) {]==]
+  [==[if (request->common_name.empty()) {]==]
+  test_unit_station Provisioning.a_reader_that_proves_nothing_is_set_aside_and_gets_fresh_values_the_next_time)
+
 # --- the reader's home ---
 
 nightdrop_unit_canary(commit_without_its_mark src/provisioning/reader_home.cpp

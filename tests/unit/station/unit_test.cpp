@@ -121,6 +121,7 @@ TEST_F(Provisioning, the_factory_key_of_the_first_contact_stays) {
 
 TEST_F(Provisioning, a_reader_that_proves_nothing_is_set_aside_and_gets_fresh_values_the_next_time) {
   const std::vector<std::pair<Fault, std::string>> faults{
+      {Fault::OtherName, "proof: the certificate request is for another name"},
       {Fault::OtherCheckValue, "check_value: the reader's initial key"},
       {Fault::OtherFingerprintKey, "check_value: the reader's fing"},
       {Fault::OtherMac, "proof: the reader's MAC"},

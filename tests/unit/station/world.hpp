@@ -111,6 +111,7 @@ class MemoryHome final : public provisioning::ReaderHome {
   // How it misbehaves.
   enum class Fault {
     None,
+    OtherName,
     OtherCheckValue,
     OtherFingerprintKey,
     OtherMac,
@@ -134,7 +135,7 @@ class MemoryHome final : public provisioning::ReaderHome {
     identity_ = p256_generate().value();
     const x509::Signer signer{p256_public_key(identity_.view()).value(),
                               [this](auto digest) { return p256_sign_digest(identity_.view(), digest); }};
-    return x509::make_request(signer, common_name).value();
+    return x509::make_request(signer, fault == Fault::OtherName ? "ND999999" : common_name).value();
   }
   provisioning::OrReason<provisioning::Installed> install(const provisioning::Installation& what,
                                                           std::span<const std::uint8_t> kbpk) override {
