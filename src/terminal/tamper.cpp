@@ -31,9 +31,13 @@ Result<void> TamperResponse::write_export() {
   auto made = write_sealed_export(books_.ports().store, books_.ports().vault, books_.settings().merchant, header,
                                   books_.settings().sha256);
   if (!made) return std::unexpected(made.error());
-  ND_TRY(books_.settings().keep_export(*made, header.created));
-  ND_TRY(books_.write([&] { return books_.note_export(*made); }));
-  sealed_ = std::move(*made);
+  // One file, however often the commit fails: a copy each second would fill the disk that the erasure waits for.
+  if (!kept_ || kept_->content != made->content) {
+    ND_TRY(books_.settings().keep_export(*made, header.created));
+    kept_ = std::move(*made);
+  }
+  ND_TRY(books_.write([&] { return books_.note_export(*kept_); }));
+  sealed_ = kept_;
   step_ = Step::Exported;
   when_durable(Step::Export, Step::Erase);
   return {};

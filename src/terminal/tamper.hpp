@@ -40,6 +40,7 @@ class TamperResponse {
   Step step_{Step::None};
   bool card_keys_left_{false};  // the disk said no when they were erased
   std::int64_t due_ms_{0};
+  std::optional<SealedExport> kept_;  // on the disk, though the books may not say so yet
   std::optional<SealedExport> sealed_;
 };
 

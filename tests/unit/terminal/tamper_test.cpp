@@ -42,6 +42,25 @@ TEST_F(Tamper, IdentityAndQueueKeyWaitForTheExport) {
   EXPECT_EQ(bench.events("payments.exported").size(), 1U);
 }
 
+TEST_F(Tamper, ACommitThatFailsForLongDoesNotFillTheDiskWithExports) {
+  bench.offline();
+  (void)bench.stored(1'000);
+  bench.terminal->tamper().begin();
+  bench.terminal->tick();
+  bench.terminal->end_turn();
+  ASSERT_EQ(steps(), std::vector<std::string>{"tamper.detected"});
+  bench.commit_fails = true;
+  bench.advance(60'000);
+  EXPECT_EQ(bench.exports.size(), 1U);
+  EXPECT_EQ(bench.vault.state(), hal::VaultState::CardKeysErased);
+  bench.commit_fails = false;
+  bench.advance(3'000);
+  EXPECT_EQ(bench.vault.state(), hal::VaultState::Erased);
+  EXPECT_EQ(bench.events("payments.exported").size(), 1U);
+  ASSERT_EQ(bench.exports.size(), 1U);
+  EXPECT_EQ(bench.terminal->export_sealed()->text, bench.exports[0].text);
+}
+
 TEST_F(Tamper, TheVaultIsAskedAgainUntilItsDiskSaysYes) {
   bench.vault.fails = true;
   open_the_case();
