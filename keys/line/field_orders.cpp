@@ -84,7 +84,7 @@ Outcome<Made> revoke_unit(Station& station, const std::string& serial_number, co
   for (const auto& file : files) {
     if (auto written = write_file(file, *pem); !written) return std::unexpected(written.error());
     made.text += file.string() + ": list " + std::to_string(list->number) + ", " + std::to_string(revoked.size()) +
-                 " certificates\n";
+                 (list->revoked.size() == 1 ? " certificate\n" : " certificates\n");
   }
   made.json.set("number", list->number)
       .set("revoked", static_cast<std::int64_t>(revoked.size()))
