@@ -88,8 +88,11 @@ Outcome<std::string> reader_configuration(const Recipe& recipe, const Order& ord
     document->set("acquirer", std::move(acquirer));
   }
   std::string made = document->view().dump_pretty() + "\n";
-  if (const auto config = parse_config(made, "/nightdrop.json"); !config) {
-    return refuse(Exit::Config, config.error().message);
+  const std::string name = "/nightdrop.json";  // where it will lie; a mistake is told of the template
+  if (const auto config = parse_config(made, name); !config) {
+    const std::string& mistake = config.error().message;
+    const std::string prefix = name + ": ";
+    return refuse(Exit::Config, mistake.starts_with(prefix) ? mistake.substr(prefix.size()) : mistake);
   }
   return made;
 }

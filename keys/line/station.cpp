@@ -137,7 +137,7 @@ Outcome<std::array<std::uint8_t, 4>> Station::bdk_id(std::string_view wanted) {
   std::array<std::uint8_t, 4> id{};
   const auto bytes = from_hex(found);
   if (!is_there || !bytes || bytes->size() != id.size()) {
-    return refuse(Exit::Config, wanted.empty() ? "the HSM holds no BDK" : "the HSM holds no BDK of that ID");
+    return refuse(Exit::Config, wanted.empty() ? "the HSM holds no BDK" : "--bdk-id: the HSM holds no BDK of that ID");
   }
   std::copy(bytes->begin(), bytes->end(), id.begin());
   return id;

@@ -79,6 +79,10 @@ TEST_F(Life, what_a_person_leaves_out_is_named) {
                               station_.path("policy.json"), "--config-template", station_.path("template.json")});
   EXPECT_EQ(other.exit_code, 65);
   EXPECT_THAT(other.err, HasSubstr("merchant_id: "));
+  const auto no_template = station({"device", "--connect", line_, "--merchant", "m_1", "--policy",
+                                    station_.path("policy.json"), "--config-template", station_.path("policy.json")});
+  EXPECT_EQ(no_template.exit_code, 78);
+  EXPECT_THAT(no_template.err, HasSubstr("policy.json: hal: is missing"));
 }
 
 }  // namespace
