@@ -290,9 +290,11 @@ TEST_F(Dev, is_made_anew_in_its_own_folder_and_refused_in_anothers) {
   ASSERT_EQ(dev().exit_code, 0);
   const auto first = key("bdk");
   spill(dir_ + "/queue/old", "x");
+  spill(dir_ + "/world.json.tamper", "{}");
   ASSERT_EQ(dev().exit_code, 0);
   EXPECT_NE(key("bdk"), first);
   EXPECT_FALSE(fs::exists(dir_ + "/queue/old"));
+  EXPECT_FALSE(fs::exists(dir_ + "/world.json.tamper")) << "a new reader's case was never opened";
 
   const std::string foreign = scratch_ / "foreign";
   fs::create_directory(foreign);
