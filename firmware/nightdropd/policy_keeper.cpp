@@ -27,6 +27,13 @@ std::string shown_policy(const Policy& policy) {
   return document.dump();
 }
 
+void warn_of_overlay(const PolicyStanding& standing) {
+  if (standing.overlay == OverlayState::Refused)
+    spdlog::warn("the overlay is refused: {}; the signed policy alone is in force", standing.overlay_reason);
+  if (standing.overlay == OverlayState::InPart)
+    spdlog::warn("of the overlay is left out: {}; the rest of it is in force", standing.overlay_reason);
+}
+
 terminal::PosError refusal(const PolicyError& error) {
   if (error.kind == PolicyError::Kind::NotKept) return {.code = PosCode::StoreUnavailable, .message = error.message};
   return {.code = PosCode::PolicyRefused, .message = "The policy is refused: " + error.message + "."};
@@ -56,9 +63,7 @@ std::expected<void, std::string> PolicyKeeper::open(std::int64_t highest_version
     spdlog::warn("the configured policy is refused: {}; version {}, taken before, stays in force", refused_at_start_,
                  policy().version);
   }
-  if (source_.standing().overlay == OverlayState::Refused) {
-    spdlog::warn("the overlay is refused: {}; the signed policy alone is in force", source_.standing().overlay_reason);
-  }
+  warn_of_overlay(source_.standing());
   return {};
 }
 
@@ -81,8 +86,8 @@ void PolicyKeeper::show() {
 // Once for each reason: a reload that finds the same overlay again is no news.
 void PolicyKeeper::tell_overlay() {
   const PolicyStanding& standing = source_.standing();
-  if (standing.overlay == OverlayState::Refused && standing.overlay_reason != overlay_told_) {
-    spdlog::warn("the overlay is refused: {}", standing.overlay_reason);
+  if (!standing.overlay_reason.empty() && standing.overlay_reason != overlay_told_) {
+    warn_of_overlay(standing);
     terminal_->refuse_policy("overlay", standing.overlay_reason);
   }
   overlay_told_ = standing.overlay_reason;
@@ -125,11 +130,8 @@ void PolicyKeeper::update(const pos::PolicyHandedIn& handed_in, const pos::Respo
     Json answer = Json::object();
     answer.set("version", terminal_->policy().version).set("from_version", from_version);
     answer.set("overlay", word(source_.standing().overlay));
-    if (source_.standing().overlay == OverlayState::Refused) {
-      answer.set("overlay_reason", source_.standing().overlay_reason);
-    } else {
-      answer.set("overlay_reason", nullptr);
-    }
+    const std::string& reason = source_.standing().overlay_reason;
+    answer.set("overlay_reason", reason.empty() ? Json::null() : Json::string(reason));
     respond(std::move(answer));
   });
 }

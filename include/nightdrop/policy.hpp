@@ -63,12 +63,18 @@ struct Policy {
   std::int64_t retention_days{400};
 };
 
-enum class OverlayState : std::uint8_t { None, InForce, Refused };
+enum class OverlayState : std::uint8_t {
+  None,
+  InForce,
+  InPart,  // without the fields that would have loosened the signed policy
+  Refused,
+};
 
 template <>
 inline constexpr auto words<OverlayState> = std::to_array({
     std::pair{OverlayState::None, std::string_view("none")},
     std::pair{OverlayState::InForce, std::string_view("in_force")},
+    std::pair{OverlayState::InPart, std::string_view("in_part")},
     std::pair{OverlayState::Refused, std::string_view("refused")},
 });
 static_assert(words_check::in_order<OverlayState>());
@@ -92,7 +98,7 @@ struct PolicyRefusal {
 // How the policy in force came to be, besides the policy itself.
 struct PolicyStanding {
   OverlayState overlay{OverlayState::None};
-  std::string overlay_reason;             // why it is refused; empty if it is not
+  std::string overlay_reason;             // why it is refused, or which fields are left out; else empty
   std::optional<PolicyRefusal> refused;  // the last policy that was refused, until a good one comes
 };
 

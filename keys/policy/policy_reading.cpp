@@ -63,7 +63,9 @@ Outcome<Made> policy_show(const std::string& file, const std::string& overlay_fi
     if (!overlay) return std::unexpected(overlay.error());
     auto merged = tighten_policy(*policy, *overlay);
     if (!merged) return refuse(Exit::Data, overlay_file + ": " + merged.error().message);
-    policy = std::move(*merged);
+    // A reader would leave those fields out; whoever writes the overlay shall know before it is on one.
+    if (!merged->left_out.empty()) return refuse(Exit::Data, overlay_file + ": " + merged->left_out_sentence());
+    policy = std::move(merged->policy);
   }
   const auto parsed = Json::parse(*document);
   const JsonView ceiling = (*parsed)["ceiling"];

@@ -28,6 +28,10 @@ int show_change(Session& session, const Answer& answer) {
     text += version == from_version ? ".\n" : "; it was " + std::to_string(from_version) + ".\n";
     const auto overlay = change["overlay"].string().value_or("");
     if (overlay == "in_force") text += "The overlay is in force over it.\n";
+    if (overlay == "in_part") {
+      text += "The overlay is in force over it, but for what would loosen it: " +
+              report::printable(change["overlay_reason"].string().value_or("")) + "\n";
+    }
     if (overlay == "refused") {
       text += "The overlay is refused, the signed policy alone is in force: " +
               report::printable(change["overlay_reason"].string().value_or("")) + "\n";

@@ -77,15 +77,17 @@ void PolicySource::lay_overlay() {
   standing_.overlay_reason.clear();
   if (files_.overlay.empty()) return;
   const auto text = read_whole_file(files_.overlay);
-  auto merged = text ? tighten_policy(signed_, *text)
-                     : std::expected<Policy, PolicyError>(refuse(Kind::Unreadable, "the overlay cannot be read"));
+  auto merged =
+      text ? tighten_policy(signed_, *text)
+           : std::expected<TightenedPolicy, PolicyError>(refuse(Kind::Unreadable, "the overlay cannot be read"));
   if (!merged) {
     standing_.overlay = OverlayState::Refused;
     standing_.overlay_reason = merged.error().message;
     return;
   }
-  standing_.overlay = OverlayState::InForce;
-  merged_ = std::move(*merged);
+  standing_.overlay = merged->left_out.empty() ? OverlayState::InForce : OverlayState::InPart;
+  standing_.overlay_reason = merged->left_out_sentence();
+  merged_ = std::move(merged->policy);
 }
 
 std::expected<std::string, PolicyError> PolicySource::open(std::int64_t highest_version_seen, Time time,

@@ -104,6 +104,9 @@ std::string policy_lines(JsonView policy, const Style& style) {
   std::string out = line("Policy", text);
   const std::string overlay = text_of(policy["overlay"]);
   if (overlay == "in_force") out += line("  overlay", "in force: the limits are tighter than signed");
+  if (overlay == "in_part")
+    out += line("  overlay", "in force, " + toned("but left out: ", Tone::Bad, style) +
+                                 printable(text_of(policy["overlay_reason"])));
   if (overlay == "refused")
     out += line("  overlay", toned("REFUSED: ", Tone::Bad, style) + printable(text_of(policy["overlay_reason"])));
   if (const JsonView refused = policy["refused"]; refused.is_object()) {

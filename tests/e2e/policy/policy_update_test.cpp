@@ -209,7 +209,7 @@ TEST_F(PolicyUpdate, ACutBetweenTheCopyAndTheJournalIsGoneOnWith) {
   EXPECT_EQ(update(signed_file(R"({"version":3})")).exit_code, 0);
 }
 
-TEST_F(PolicyUpdate, AnOverlayTightensAndOneThatLoosensIsRefused) {
+TEST_F(PolicyUpdate, AnOverlayTightensAndWhatWouldLoosenIsLeftOut) {
   (void)world_.stop();
   configure_overlay(R"({"currencies":{"usd":{"per_transaction":300}}})");
   world_.start();
@@ -218,21 +218,35 @@ TEST_F(PolicyUpdate, AnOverlayTightensAndOneThatLoosensIsRefused) {
   EXPECT_WORD(world_.pay(300, new_card()), "stored");
   EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"overlay":"in_force","overlay_reason":null}})");
 
-  spill(world_.path("overlay.json"), R"({"currencies":{"usd":{"per_transaction":20000}},"device_count":1})");
-  EXPECT_EQ(nightdrop({"policy", "reload"}).exit_code, 0);
-  EXPECT_WORD(world_.pay(10'000, new_card()), "stored");
+  // One field too many: it is named, and the others are in force.
+  spill(world_.path("overlay.json"), R"({"currencies":{"usd":{"per_transaction":20000}},"device_count":2})");
+  const Ended reloaded = nightdrop({"policy", "reload"});
+  EXPECT_EQ(reloaded.exit_code, 0);
+  EXPECT_NE(reloaded.out.find("currencies.usd.per_transaction"), std::string::npos) << reloaded.out;
   EXPECT_WORD(world_.pay(10'001, new_card()), "amount_exceeds_max_offline_amount");
-  EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"overlay":"refused"}})");
+  EXPECT_WORD(world_.pay(10'000, new_card()), "stored");
+  EXPECT_WORD(world_.pay(10'000, new_card()), "offline_count_limit_reached");
+  const char* left_out = R"({"policy":{"overlay":"in_part",
+      "overlay_reason":"currencies.usd.per_transaction: would allow more than the signed policy"}})";
+  EXPECT_HOLDS(world_.offline_status(), left_out);
   const auto refused = events("policy.refused");
   ASSERT_EQ(refused.size(), 1U);
   EXPECT_HOLDS(refused[0], R"({"data":{"what":"overlay",
       "reason":"currencies.usd.per_transaction: would allow more than the signed policy"}})");
   EXPECT_NE(nightdrop({"status"}).out.find("currencies.usd.per_transaction"), std::string::npos);
   world_.restart();
+  EXPECT_HOLDS(world_.offline_status(), left_out);
+  EXPECT_EQ(world_.call("retrieve_policy")["device_count"].integer(), 2);
+
+  // One that cannot be read as an overlay is refused whole.
+  spill(world_.path("overlay.json"), R"({"device_count":2,"devce_count":1})");
+  EXPECT_EQ(nightdrop({"policy", "reload"}).exit_code, 0);
   EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"overlay":"refused"}})");
+  EXPECT_EQ(world_.call("retrieve_policy")["device_count"].integer(), 100);
+  EXPECT_EQ(events("policy.refused").back()["data"]["reason"].string(), "devce_count: is an unknown key");
   spill(world_.path("overlay.json"), "{}");
   EXPECT_EQ(nightdrop({"policy", "reload"}).exit_code, 0);
-  EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"overlay":"in_force"}})");
+  EXPECT_HOLDS(world_.offline_status(), R"({"policy":{"overlay":"in_force","overlay_reason":null}})");
 }
 
 TEST_F(PolicyUpdate, AFailingDiskLeavesTheOldOneInForceUntilItIsAskedAgain) {

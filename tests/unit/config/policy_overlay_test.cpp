@@ -1,4 +1,4 @@
-// The merchant's overlay, member by member: what tightens is in force, what loosens is refused with its name.
+// The merchant's overlay, member by member: what tightens is in force, what loosens is left out with its name.
 // docs/policy.md, The merchant's overlay.
 #include "config/policy_overlay.hpp"
 
@@ -24,13 +24,29 @@ Policy signed_policy() {
   return policy;
 }
 
-std::expected<Policy, PolicyError> tightened(std::string_view overlay) {
-  return tighten_policy(signed_policy(), overlay);
+// By an overlay of which nothing is left out.
+std::expected<Policy, PolicyError> tightened(std::string_view overlay, const Policy& policy = signed_policy()) {
+  auto merged = tighten_policy(policy, overlay);
+  if (!merged) return std::unexpected(merged.error());
+  EXPECT_EQ(merged->left_out_sentence(), "");
+  return std::move(merged->policy);
 }
 
-// The field that is blamed; empty where the overlay is good.
+// What is left out of an overlay that is in force for the rest; nothing it holds loosens anything.
+std::vector<std::string> left_out(std::string_view overlay, const Policy& policy = signed_policy()) {
+  const auto merged = tighten_policy(policy, overlay);
+  if (!merged) return {"refused whole: " + merged.error().message};
+  for (const PolicyDifference& difference : compare_policies(policy, merged->policy)) {
+    EXPECT_EQ(difference.direction, PolicyDirection::Tighter) << difference.field;
+  }
+  return merged->left_out;
+}
+
+using Names = std::vector<std::string>;
+
+// The field for which the overlay is refused whole; empty where it is not.
 std::string blamed(std::string_view overlay) {
-  const auto merged = tightened(overlay);
+  const auto merged = tighten_policy(signed_policy(), overlay);
   if (merged) return {};
   return merged.error().message.substr(0, merged.error().message.find(": "));
 }
@@ -93,33 +109,64 @@ TEST(PolicyOverlay, switches_off_only) {
   open.partial_approvals = PartialApprovals::Accept;
   open.decline_retries.enabled = true;
   const auto merged =
-      tighten_policy(open, R"({"partial_approvals":"reverse","decline_retries":{"enabled":false,"max_per_day":0}})");
+      tightened(R"({"partial_approvals":"reverse","decline_retries":{"enabled":false,"max_per_day":0}})", open);
   ASSERT_TRUE(merged) << merged.error().message;
   EXPECT_EQ(merged->partial_approvals, PartialApprovals::Reverse);
   EXPECT_FALSE(merged->decline_retries.enabled);
-  EXPECT_EQ(blamed(R"({"partial_approvals":"accept"})"), "partial_approvals");
-  EXPECT_EQ(blamed(R"({"decline_retries":{"enabled":true}})"), "decline_retries.enabled");
+  EXPECT_EQ(left_out(R"({"partial_approvals":"accept"})"), Names{"partial_approvals"});
+  EXPECT_EQ(left_out(R"({"decline_retries":{"enabled":true}})"), Names{"decline_retries.enabled"});
 }
 
-TEST(PolicyOverlay, is_refused_whole_when_anything_loosens) {
-  EXPECT_EQ(blamed(R"({"device_count":101})"), "device_count");
-  EXPECT_EQ(blamed(R"({"device_count":1,"per_card_count":3})"), "per_card_count");
-  EXPECT_EQ(blamed(R"({"forward_deadline_s":86401})"), "forward_deadline_s");
-  EXPECT_EQ(blamed(R"({"storing_window_s":86401})"), "storing_window_s");
-  EXPECT_EQ(blamed(R"({"fallbacks_per_spell":11})"), "fallbacks_per_spell");
-  EXPECT_EQ(blamed(R"({"untrusted_clock_s":86401})"), "untrusted_clock_s");
-  EXPECT_EQ(blamed(R"({"valid_until":"2027-01-01T00:00:00.001Z"})"), "valid_until");
-  EXPECT_EQ(blamed(R"({"currencies":{"usd":{"per_transaction":10001}}})"), "currencies.usd.per_transaction");
-  EXPECT_EQ(blamed(R"({"currencies":{"usd":{"device_total":100001}}})"), "currencies.usd.device_total");
-  EXPECT_EQ(blamed(R"({"currencies":{"usd":{"per_card_total":20001}}})"), "currencies.usd.per_card_total");
-  EXPECT_EQ(blamed(R"({"currencies":{"usd":{"refund_total":10001}}})"), "currencies.usd.refund_total");
-  EXPECT_EQ(blamed(R"({"currencies":{"usd":{"approval_threshold":5001}}})"), "currencies.usd.approval_threshold");
-  EXPECT_EQ(blamed(R"({"currencies":{"usd":{"approval_threshold":null}}})"), "currencies.usd.approval_threshold");
-  EXPECT_EQ(blamed(R"({"currencies":{"gbp":{"per_transaction":1}}})"), "currencies.gbp");
-  EXPECT_EQ(blamed(R"({"entry_modes_offline":["contact_emv","keyed"]})"), "entry_modes_offline");
-  EXPECT_EQ(blamed(R"({"decline_retries":{"max_per_day":2}})"), "decline_retries.max_per_day");
-  EXPECT_EQ(blamed(R"({"decline_retries":{"max_per_30_days":11}})"), "decline_retries.max_per_30_days");
-  EXPECT_EQ(tightened(R"({"device_count":101})").error().kind, PolicyError::Kind::Loosens);
+TEST(PolicyOverlay, leaves_out_and_names_what_loosens) {
+  EXPECT_EQ(left_out(R"({"device_count":101})"), Names{"device_count"});
+  EXPECT_EQ(left_out(R"({"device_count":1,"per_card_count":3})"), Names{"per_card_count"});
+  EXPECT_EQ(left_out(R"({"forward_deadline_s":86401})"), Names{"forward_deadline_s"});
+  EXPECT_EQ(left_out(R"({"storing_window_s":86401})"), Names{"storing_window_s"});
+  EXPECT_EQ(left_out(R"({"fallbacks_per_spell":11})"), Names{"fallbacks_per_spell"});
+  EXPECT_EQ(left_out(R"({"untrusted_clock_s":86401})"), Names{"untrusted_clock_s"});
+  EXPECT_EQ(left_out(R"({"valid_until":"2027-01-01T00:00:00.001Z"})"), Names{"valid_until"});
+  EXPECT_EQ(left_out(R"({"currencies":{"usd":{"per_transaction":10001}}})"), Names{"currencies.usd.per_transaction"});
+  EXPECT_EQ(left_out(R"({"currencies":{"usd":{"device_total":100001}}})"), Names{"currencies.usd.device_total"});
+  EXPECT_EQ(left_out(R"({"currencies":{"usd":{"per_card_total":20001}}})"), Names{"currencies.usd.per_card_total"});
+  EXPECT_EQ(left_out(R"({"currencies":{"usd":{"refund_total":10001}}})"), Names{"currencies.usd.refund_total"});
+  EXPECT_EQ(left_out(R"({"currencies":{"usd":{"approval_threshold":5001}}})"),
+            Names{"currencies.usd.approval_threshold"});
+  EXPECT_EQ(left_out(R"({"currencies":{"usd":{"approval_threshold":null}}})"),
+            Names{"currencies.usd.approval_threshold"});
+  EXPECT_EQ(left_out(R"({"currencies":{"gbp":{"per_transaction":1}}})"), Names{"currencies.gbp"});
+  EXPECT_EQ(left_out(R"({"entry_modes_offline":["contact_emv","keyed"]})"), Names{"entry_modes_offline"});
+  EXPECT_EQ(left_out(R"({"decline_retries":{"max_per_day":2}})"), Names{"decline_retries.max_per_day"});
+  EXPECT_EQ(left_out(R"({"decline_retries":{"max_per_30_days":11}})"), Names{"decline_retries.max_per_30_days"});
+}
+
+TEST(PolicyOverlay, one_field_too_many_switches_no_other_off) {
+  const auto merged = tighten_policy(
+      signed_policy(), R"({"device_count":101,"per_card_count":1,"currencies":{"usd":{"per_transaction":20000,
+          "device_total":500},"gbp":{}},"entry_modes_offline":["contact_emv","keyed"],"brands_offline":["visa"],
+          "blocked_bins":["400012"],"partial_approvals":"accept","decline_retries":{"enabled":true,"max_per_day":0},
+          "valid_until":"2028-01-01T00:00:00Z","storing_window_s":60,"approvers":[{"id":"carla"},{"id":"ben"}]})");
+  ASSERT_TRUE(merged) << merged.error().message;
+  EXPECT_EQ(merged->left_out_sentence(),
+            "approvers[0].id, valid_until, currencies.gbp, currencies.usd.per_transaction, device_count, "
+            "entry_modes_offline, partial_approvals, decline_retries.enabled: would allow more than the signed policy");
+  const Policy& policy = merged->policy;
+  EXPECT_EQ(policy.device_count, signed_policy().device_count);
+  EXPECT_EQ(policy.valid_until, signed_policy().valid_until);
+  EXPECT_EQ(policy.per_card_count, 1);
+  EXPECT_EQ(policy.storing_window_s, 60);
+  ASSERT_EQ(policy.currencies.size(), 1U) << "eur is not named, gbp is not signed";
+  EXPECT_EQ(policy.currencies.at(Currency{}).per_transaction, 10'000);
+  EXPECT_EQ(policy.currencies.at(Currency{}).device_total, 500);
+  EXPECT_TRUE(policy.entry_modes_offline[static_cast<std::size_t>(ReadMethod::ContactEmv)]);
+  EXPECT_FALSE(policy.entry_modes_offline[static_cast<std::size_t>(ReadMethod::ContactlessEmv)]) << "not in both";
+  EXPECT_FALSE(policy.entry_modes_offline[static_cast<std::size_t>(ReadMethod::Keyed)]) << "not in both";
+  EXPECT_FALSE(policy.brands_offline[static_cast<std::size_t>(Brand::Mastercard)]);
+  EXPECT_EQ(policy.blocked_bins, (Names{"4242", "400012"}));
+  EXPECT_EQ(policy.partial_approvals, PartialApprovals::Reverse);
+  EXPECT_FALSE(policy.decline_retries.enabled);
+  EXPECT_EQ(policy.decline_retries.max_per_day, 0U);
+  ASSERT_EQ(policy.approvers.size(), 1U);
+  EXPECT_EQ(policy.approvers[0].id, "ben");
 }
 
 TEST(PolicyOverlay, may_not_say_whose_policy_it_is_nor_bring_approvers) {
@@ -129,7 +176,8 @@ TEST(PolicyOverlay, may_not_say_whose_policy_it_is_nor_bring_approvers) {
     const std::string key = std::string(member).substr(2, std::string(member).find("\":") - 2);
     EXPECT_EQ(blamed(member), key);
   }
-  EXPECT_EQ(blamed(R"({"approvers":[{"id":"carla"}]})"), "approvers[0].id");
+  EXPECT_EQ(left_out(R"({"approvers":[{"id":"carla"}]})"), Names{"approvers[0].id"});
+  EXPECT_EQ(blamed(R"({"approvers":[{"id":5}]})"), "approvers[0].id");
   EXPECT_EQ(blamed(R"({"approvers":[{"id":"anna","salt":"AAAA","pin_hash":"AAAA","iterations":1}]})"),
             "approvers[0].salt");
   EXPECT_EQ(blamed(R"({"approvers":[{"id":"anna"},{"id":"anna"}]})"), "approvers[1].id");
@@ -137,6 +185,8 @@ TEST(PolicyOverlay, may_not_say_whose_policy_it_is_nor_bring_approvers) {
 
 TEST(PolicyOverlay, is_read_as_strictly_as_the_policy) {
   EXPECT_EQ(blamed(R"({"devce_count":1})"), "devce_count");
+  EXPECT_EQ(blamed(R"({"devce_count":1,"per_card_count":1,"device_count":101})"), "devce_count");
+  EXPECT_EQ(blamed(R"({"currencies":{"pounds":{}}})"), "currencies.pounds");
   EXPECT_EQ(blamed(R"({"device_count":-1})"), "device_count");
   EXPECT_EQ(blamed(R"({"device_count":null})"), "device_count");
   EXPECT_EQ(blamed(R"({"device_count":1,"device_count":2})"), "device_count");

@@ -230,10 +230,11 @@ TEST_F(PolicySourceTest, reads_its_files_again) {
   EXPECT_EQ(running.signed_policy().device_count, 100);
   EXPECT_EQ(running.standing().overlay, OverlayState::InForce);
 
-  spill("overlay.json", R"({"device_count":101})");
+  spill("overlay.json", R"({"device_count":101,"per_card_count":1})");
   ASSERT_TRUE(running.reload(now_));
-  EXPECT_EQ(running.policy().device_count, 100) << "the signed policy alone";
-  EXPECT_EQ(running.standing().overlay, OverlayState::Refused);
+  EXPECT_EQ(running.policy().device_count, 100) << "as signed";
+  EXPECT_EQ(running.policy().per_card_count, 1) << "the rest is in force";
+  EXPECT_EQ(running.standing().overlay, OverlayState::InPart);
   EXPECT_TRUE(running.standing().overlay_reason.starts_with("device_count: ")) << running.standing().overlay_reason;
 
   spill("overlay.json", R"({"device_count":3})");
@@ -243,7 +244,11 @@ TEST_F(PolicySourceTest, reads_its_files_again) {
   configure(document(2, R"(,"device_count":2)"));
   ASSERT_TRUE(running.reload(now_));
   EXPECT_EQ(running.policy().device_count, 2);
-  EXPECT_EQ(running.standing().overlay, OverlayState::Refused) << "3 is more than the new policy's 2";
+  EXPECT_EQ(running.standing().overlay, OverlayState::InPart) << "3 is more than the new policy's 2";
+  spill("overlay.json", R"({"device_count":1,"devce_count":1})");
+  ASSERT_TRUE(running.reload(now_));
+  EXPECT_EQ(running.policy().device_count, 2) << "the signed policy alone";
+  EXPECT_EQ(running.standing().overlay, OverlayState::Refused) << "an unknown key";
   fs::remove(path("overlay.json"));
   ASSERT_TRUE(running.reload(now_));
   EXPECT_EQ(running.standing().overlay, OverlayState::Refused) << "the configuration names one";
