@@ -70,6 +70,13 @@ OrReason<void> check_policy(const Files& files, UtcMs now) {
   return {};
 }
 
+// An erasure clears the queue's folder: it may hold neither the reader itself nor any folder above it.
+bool holds(const std::string& folder, const std::filesystem::path& home) {
+  std::filesystem::path normal = std::filesystem::path(folder).lexically_normal();
+  if (!normal.has_filename()) normal = normal.parent_path();  // a separator at the end
+  return std::ranges::mismatch(normal, home).in1 == normal.end();
+}
+
 OrReason<Config> check_config(const Files& files, const ReaderFacts& reader) {
   auto config = parse_config(files.at("nightdrop.json"), (reader.home / "nightdrop.json").string());
   if (!config) return std::unexpected(config.error().message);
@@ -84,6 +91,9 @@ OrReason<Config> check_config(const Files& files, const ReaderFacts& reader) {
   for (const auto& [field, path, name] : places) {
     if (*path == (reader.home / name).lexically_normal().string()) continue;
     return refuse(std::string("nightdrop.json: ") + field, std::string("must be \"") + name + "\" beside it");
+  }
+  if (holds(config->queue_dir, reader.home)) {
+    return refuse("nightdrop.json: queue_dir", "must be a folder of its own, not one that holds the reader's home");
   }
   const VaultConfig& vault = config->vault;
   if (std::tie(vault.backend, vault.root_credential, vault.module, vault.token_label) !=

@@ -155,9 +155,11 @@ TEST_F(Home, ChecksEverythingBeforeItSaysYes) {
             "policy.json: valid_until: is past");
   EXPECT_EQ(refusal([&](Installation& w) { file(w, "nightdrop.json") = configuration("ND000008"); }),
             "nightdrop.json: serial_number: is another reader's");
-  for (const auto& [from, to, field] : {std::tuple{R"("vault")", R"("/tmp/vault")", "vault_dir"},
-                                        std::tuple{R"("ca.pem")", R"("../ca.pem")", "acquirer.ca_file"},
-                                        std::tuple{R"("policy.json")", R"("p.json")", "policy_file"}}) {
+  for (const auto& [from, to, field] :
+       {std::tuple{R"("vault")", R"("/tmp/vault")", "vault_dir"},
+        std::tuple{R"("ca.pem")", R"("../ca.pem")", "acquirer.ca_file"},
+        std::tuple{R"("policy.json")", R"("p.json")", "policy_file"}, std::tuple{R"("queue")", R"(".")", "queue_dir"},
+        std::tuple{R"("queue")", R"("queue/../..")", "queue_dir"}, std::tuple{R"("queue")", R"("/")", "queue_dir"}}) {
     const std::string reason = refusal([&, f = from, t = to](Installation& w) {
       std::string& text = file(w, "nightdrop.json");
       text.replace(text.find(f), std::string_view(f).size(), t);
