@@ -1,14 +1,12 @@
 // A batch over serial lines (ptys), with readers among them that are not what they should be: they are set aside with a
 // reason, the others are not held up, and a later run takes up what is left.
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <termios.h>
 
 #include <csignal>
 #include <set>
 
+#include "e2e/line/serial_reader.hpp"
 #include "e2e/provision/program.hpp"
 #include "json/json.hpp"
 #include "unit/station/world.hpp"
@@ -18,50 +16,6 @@ namespace {
 
 using testing::HasSubstr;
 const std::string program = std::string(NIGHTDROP_BIN_DIR) + "/nightdrop-provision";
-
-// A reader at the far end of a serial line.
-class SerialReader {
- public:
-  SerialReader(const std::string& serial, const x509::Certificate& authority) : home(serial) {
-    EXPECT_EQ(pipe2(stop_, O_CLOEXEC), 0);
-    const int far = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    EXPECT_EQ(grantpt(far), 0);
-    EXPECT_EQ(unlockpt(far), 0);
-    path = ptsname(far);
-    near_ = open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC);  // kept open: the line is there whoever uses it
-    termios raw{};
-    tcgetattr(near_, &raw);
-    cfmakeraw(&raw);
-    tcsetattr(near_, TCSANOW, &raw);
-    thread_ = std::thread([this, far, &authority] {
-      const auto stream = provisioning::stream_of(far, stop_[0]);
-      provisioning::FactoryReader reader(*stream, home, authority, now);
-      for (auto ended = reader.serve(); ended && *ended != provisioning::FactoryReader::Ended::LineGone;)
-        ended = reader.serve();
-    });
-  }
-  ~SerialReader() {
-    close(stop_[1]);
-    thread_.join();
-    close(stop_[0]);
-    close(near_);
-  }
-  SerialReader(const SerialReader&) = delete;
-  SerialReader& operator=(const SerialReader&) = delete;
-  // As if something else on the line had spoken.
-  void say_garbage() const {
-    const std::string noise = "\r\nlogin: NDP\x7F\x00NDP1";
-    EXPECT_GT(write(near_, noise.data(), noise.size()), 0);
-  }
-
-  MemoryHome home;
-  std::string path;
-
- private:
-  int stop_[2]{-1, -1};
-  int near_{-1};
-  std::thread thread_;
-};
 
 class Line : public testing::Test {
  protected:
