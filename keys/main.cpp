@@ -2,6 +2,7 @@
 // made (for a person, or with --json for a program) and maps every refusal to an exit code of sysexits.h.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 
@@ -9,7 +10,6 @@
 #include <sys/resource.h>
 
 #include "keys/command_line.hpp"
-
 
 namespace nightdrop::keys {
 namespace {
@@ -19,16 +19,18 @@ constexpr const char* footer =
     "69 a reader that is not there or says no, 70 a failure inside, 73 a file that can't be made,\n"
     "75 at work already, or stopped before the end, 78 configuration.";
 
+void print_error_json(const std::string& message, Exit exit) {
+  Json error = Json::object();
+  error.set("message", message).set("exit_code", static_cast<int>(exit));
+  Json document = Json::object();
+  document.set("error", std::move(error));
+  std::printf("%s\n", document.dump().c_str());
+}
+
 int print(const Outcome<Made>& outcome, bool json) {
   if (!outcome) {
     std::fprintf(stderr, "nightdrop-provision: %s\n", outcome.error().message.c_str());
-    if (json) {
-      Json error = Json::object();
-      error.set("message", outcome.error().message).set("exit_code", static_cast<int>(outcome.error().exit));
-      Json document = Json::object();
-      document.set("error", std::move(error));
-      std::printf("%s\n", document.dump().c_str());
-    }
+    if (json) print_error_json(outcome.error().message, outcome.error().exit);
     return static_cast<int>(outcome.error().exit);
   }
   if (json) {
@@ -72,7 +74,12 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::Usage);
+    if (app.exit(error) == 0) return 0;
+    // Where the command line is wrong, the flag is looked for: parsing did not come to it.
+    if (std::find(argv, argv + argc, std::string_view("--json")) != argv + argc) {
+      print_error_json(error.what(), Exit::Usage);
+    }
+    return static_cast<int>(Exit::Usage);
   }
   return print(chosen(), json);
 }

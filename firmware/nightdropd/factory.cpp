@@ -190,7 +190,8 @@ std::expected<void, std::string> queue_may_go(const Config& config) {
   const auto free = terminal::may_erase(**store, hash, count);
   if (!free && free.error().code == Errc::Conflict) {
     return std::unexpected("queue: " + std::to_string(count) +
-                           " payments wait and are in no export; forward them, or run `nightdrop export-sealed`");
+                           (count == 1 ? " payment waits and is" : " payments wait and are") +
+                           " in no export; forward what waits, or run `nightdrop export-sealed`");
   }
   if (!free) return std::unexpected(std::string("queue: ") + free.error().text);
   return {};

@@ -75,7 +75,7 @@ TEST_F(Erase, IsRefusedWhereTheVaultsRootIsNotReachedAndPaymentsMayWait) {
   }
   fs::rename(world.path("root.key.elsewhere"), world.path("vault/root.key"));
   const Ended waiting = erase(file);
-  EXPECT_NE(waiting.err.find("1 payments wait"), std::string::npos) << waiting.err;
+  EXPECT_NE(waiting.err.find("1 payment waits"), std::string::npos) << waiting.err;
 }
 
 }  // namespace

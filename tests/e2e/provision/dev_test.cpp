@@ -13,12 +13,12 @@
 #include "config/config.hpp"
 #include "config/policy_json.hpp"
 #include "crypto/dukpt.hpp"
-#include "nightdrop/encoding.hpp"
-#include "crypto/sealed_key_vault.hpp"
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
+#include "crypto/sealed_key_vault.hpp"
 #include "e2e/provision/program.hpp"
 #include "json/json.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop {
 namespace {
@@ -73,7 +73,7 @@ TEST_F(Dev, makes_all_of_it_and_keeps_it_private) {
   }
   EXPECT_TRUE(fs::is_empty(dir_ + "/queue"));
   for (const auto& entry : fs::recursive_directory_iterator(dir_)) {
-    struct stat status {};
+    struct stat status{};
     ASSERT_EQ(lstat(entry.path().c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0077, 0U) << entry.path();
   }
@@ -224,9 +224,8 @@ TEST_F(Dev, no_secret_is_where_it_has_no_business) {
     EXPECT_EQ(text.find(bdk), std::string::npos) << entry.path();
     EXPECT_EQ(text.find(raw_text), std::string::npos) << entry.path();
     EXPECT_EQ(text.find(fingerprint_key), std::string::npos) << entry.path();
-    const bool may_hold_a_key =
-        entry.path().filename() == "server.key" || entry.path().filename() == "renewal.key" ||
-        entry.path().filename() == "policy_signing.key";
+    const bool may_hold_a_key = entry.path().filename() == "server.key" || entry.path().filename() == "renewal.key" ||
+                                entry.path().filename() == "policy_signing.key";
     EXPECT_EQ(text.find("PRIVATE KEY") != std::string::npos, may_hold_a_key) << entry.path();
   }
 }
@@ -306,6 +305,13 @@ TEST_F(Dev, is_made_anew_in_its_own_folder_and_refused_in_anothers) {
   EXPECT_EQ(test::run(program, {"dev", "--out", foreign, "--force"}).exit_code, 0);
   EXPECT_EQ(slurp(foreign + "/thesis.txt"), "irreplaceable");
   EXPECT_TRUE(fs::exists(foreign + "/nightdrop.json"));
+}
+
+TEST_F(Dev, a_wrong_command_line_is_told_as_json_too) {
+  const Ended wrong = test::run(program, {"--json", "dev"});
+  EXPECT_EQ(wrong.exit_code, 64);
+  EXPECT_NE(wrong.out.find(R"({"error":{"message":"--out is required","exit_code":64}})"), std::string::npos)
+      << wrong.out;
 }
 
 TEST_F(Dev, a_folder_in_use_is_left_alone) {
