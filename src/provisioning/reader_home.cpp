@@ -24,7 +24,6 @@ constexpr const char* config_file = "nightdrop.json";
 constexpr const char* erasing_file = "nightdrop.json.erased";  // the configuration, once an erasure has begun
 constexpr const char* factory_file = "factory.key";
 constexpr const char* commit_mark = "COMMIT";
-constexpr std::string_view kept_in_queue = "sealed-export-";  // payments that wait and are nowhere else
 
 std::unexpected<std::string> refuse(std::string_view what, const Error& error) {
   return std::unexpected(std::string(what).append(": ").append(error.text));
@@ -195,11 +194,16 @@ Result<void> FileReaderHome::State::finish_erasing() {
   return destroy(home(erasing_file));
 }
 
+// The queue's own files and no others (docs/store_format.md): a folder may be shared, and a sealed export holds payments
+// that wait and are nowhere else.
 Result<void> FileReaderHome::State::clear_queue(const fs::path& queue) {
   std::error_code error;
   std::vector<fs::path> files;
   for (fs::directory_iterator at(queue, error), end; !error && at != end; at.increment(error)) {
-    if (!at->path().filename().string().starts_with(kept_in_queue)) files.push_back(at->path());
+    const std::string name = at->path().filename().string();
+    const bool own = name.starts_with("queue.") || name == "reserve.bin" || name.starts_with("policy.accepted.json");
+    std::error_code unknown;
+    if (own && !at->is_directory(unknown)) files.push_back(at->path());
   }
   if (error && error != std::errc::no_such_file_or_directory) {
     return failure(Errc::Io, "the queue's folder cannot be read", error.value());
