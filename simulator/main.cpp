@@ -171,14 +171,18 @@ EXIT STATUS: 0 the proof holds; 1 it does not; 70 the story broke off.
 void add_story(CLI::App& app, std::function<int()>& chosen) {
   CLI::App* command = app.add_subcommand("story", "Friday, 7:40 pm: an evening with the real programs, and the proof");
   auto options = std::make_shared<StoryOptions>();
-  command->add_option("--dir", options->directory, "Where the reader is made; a new folder")->required()->type_name("DIR");
+  command->add_option("--dir", options->directory, "Where the reader is made; a new folder")
+      ->required()
+      ->type_name("DIR");
   command->add_option("--programs", options->programs, "The folder with nightdropd, nightdrop and the others")
       ->required()
       ->type_name("DIR");
   command->add_flag("--fast", options->fast, "No pauses for the eye (there are none without a terminal)");
   command->add_flag("--json", options->json, "The proof as JSON on standard output; the story goes to standard error");
   command->add_flag("--keep", options->keep, "Say at the end how to go on by hand");
-  command->add_option("--sabotage", options->sabotage)->check(CLI::IsMember({"doubled", "lost", "pan", "audit"}))->group("");
+  command->add_option("--sabotage", options->sabotage)
+      ->check(CLI::IsMember({"doubled", "lost", "pan", "audit"}))
+      ->group("");
   command->footer(story_help);
   command->callback([options, &chosen] { chosen = [options] { return run_story(*options); }; });
 }

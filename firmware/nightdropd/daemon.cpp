@@ -49,7 +49,8 @@ std::string way_on(const Error& error) {
 // What --accept-older came to at this start.
 void tell_accepted(const std::string& older) {
   if (!older.empty()) {
-    spdlog::warn("went on with an older copy of the {}, as --accept-older said; leave that option out from now on", older);
+    spdlog::warn("went on with an older copy of the {}, as --accept-older said; leave that option out from now on",
+                 older);
   } else {
     spdlog::warn(
         "--accept-older had nothing to do: neither vault nor queue is an older copy. Leave it out: as long as it is "
@@ -91,7 +92,8 @@ StartFailure erased_failure(const Config& config) {
   std::string message = "the reader's keys were erased; it must be provisioned anew";
   if (const auto sealed = newest_sealed_export(config.queue_dir)) {
     message += "; what waited when it was tampered with is in " + sealed->string() +
-               ": `nightdrop export-sealed --from " + config.queue_dir + " --out FILE` copies it, and the acquirer takes it in";
+               ": `nightdrop export-sealed --from " + config.queue_dir +
+               " --out FILE` copies it, and the acquirer takes it in";
   }
   return {exit_data, message};
 }
@@ -99,7 +101,8 @@ StartFailure erased_failure(const Config& config) {
 // Everything a running daemon owns, in the order in which it is opened; destroyed in reverse.
 class Daemon {
  public:
-  explicit Daemon(const Config& config) : config_(config), signals_(loop_), hang_up_(loop_, SIGHUP), timer_(loop_), policy_(config) {}
+  explicit Daemon(const Config& config)
+      : config_(config), signals_(loop_), hang_up_(loop_, SIGHUP), timer_(loop_), policy_(config) {}
 
   std::expected<void, StartFailure> open() {
     if (config_.hal != HalKind::Sim) {
@@ -194,9 +197,9 @@ class Daemon {
 
  private:
   std::expected<void, StartFailure> open_vault() {
-    auto vault = SealedKeyVault::open(config_.vault_dir,
-                                    [this](std::function<void()> work) { asio::post(loop_, std::move(work)); },
-                                      root_settings(config_.vault));
+    auto vault = SealedKeyVault::open(
+        config_.vault_dir, [this](std::function<void()> work) { asio::post(loop_, std::move(work)); },
+        root_settings(config_.vault));
     if (!vault && std::filesystem::exists(config_.vault_dir + "/" + vault_files::erased))
       return std::unexpected(erased_failure(config_));
     if (!vault)
@@ -233,8 +236,7 @@ class Daemon {
   std::expected<void, StartFailure> open_policy() {
     const auto state = store_->device_state();
     if (!state) return std::unexpected(failed(exit_data, "the queue cannot be read", state.error()));
-    if (auto opened = policy_.open(state->policy_version, hardware_->clock(), vault_->identity_public_key());
-        !opened)
+    if (auto opened = policy_.open(state->policy_version, hardware_->clock(), vault_->identity_public_key()); !opened)
       return std::unexpected(StartFailure{exit_config, std::move(opened.error())});
     return {};
   }

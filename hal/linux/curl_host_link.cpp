@@ -226,9 +226,12 @@ void CurlHostLink::Worker::close_multi(RouteState& route, const char* why) {
 
 void CurlHostLink::Worker::begin(std::unique_ptr<CurlTransfer> transfer) {
   RouteState& route = routes_[static_cast<std::size_t>(transfer->route())];
-  const TransferContext context{
-      config_,          keys_.back().get(), config_.routes[route.index], route.connect_to.get(), route.tls_sessions.get(),
-      route.http2_known};
+  const TransferContext context{config_,
+                                keys_.back().get(),
+                                config_.routes[route.index],
+                                route.connect_to.get(),
+                                route.tls_sessions.get(),
+                                route.http2_known};
   if (stopping_) return end(*transfer, NotSent{"the host link is ending"});
   if (!transfer->prepare(context)) return end(*transfer, NotSent{"the request cannot be written"});
   CURL* easy = transfer->easy();

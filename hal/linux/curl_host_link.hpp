@@ -60,8 +60,8 @@ class CurlHostLink final : public HostLink {
 
   void send(HostRequest request, std::function<void(HostOutcome)> done) override;
   void drop_route(Route route) override;
-  // Shows another certificate (PEM, its chain after it) of the same vault's key on connections that are made from now on;
-  // a route's older connections go as soon as nothing is in flight on them. Errors: InvalidArgument, CryptoFailed.
+  // Shows another certificate (PEM, its chain after it) of the same vault's key on connections that are made from now
+  // on; a route's older connections go as soon as nothing is in flight on them. Errors: InvalidArgument, CryptoFailed.
   Result<void> use_certificate(const std::string& client_cert_pem);
 
  private:

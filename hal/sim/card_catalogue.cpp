@@ -18,34 +18,21 @@ namespace {
 // knowledge by number, here the catalogue's.
 CardApplication application_of(Brand brand) {
   switch (brand) {
-    case Brand::Visa:
-      return {"A0000000031010", "VISA CREDIT"};
-    case Brand::Mastercard:
-      return {"A0000000041010", "MASTERCARD"};
-    case Brand::Amex:
-      return {"A000000025010801", "AMERICAN EXPRESS"};
-    case Brand::Discover:
-      return {"A0000001523010", "DISCOVER"};
-    case Brand::Unionpay:
-      return {"A000000333010102", "UNIONPAY CREDIT"};
-    case Brand::Jcb:
-      return {"A0000000651010", "JCB CREDIT"};
-    case Brand::Maestro:
-      return {"A0000000043060", "MAESTRO"};
-    case Brand::Eftpos:
-      return {"A00000038410", "EFTPOS SAVINGS"};
-    case Brand::CartesBancaires:
-      return {"A0000000421010", "CB"};
-    case Brand::Girocard:
-      return {"A0000003591010028001", "GIROCARD"};
-    case Brand::Interac:
-      return {"A0000002771010", "INTERAC"};
+    case Brand::Visa: return {"A0000000031010", "VISA CREDIT"};
+    case Brand::Mastercard: return {"A0000000041010", "MASTERCARD"};
+    case Brand::Amex: return {"A000000025010801", "AMERICAN EXPRESS"};
+    case Brand::Discover: return {"A0000001523010", "DISCOVER"};
+    case Brand::Unionpay: return {"A000000333010102", "UNIONPAY CREDIT"};
+    case Brand::Jcb: return {"A0000000651010", "JCB CREDIT"};
+    case Brand::Maestro: return {"A0000000043060", "MAESTRO"};
+    case Brand::Eftpos: return {"A00000038410", "EFTPOS SAVINGS"};
+    case Brand::CartesBancaires: return {"A0000000421010", "CB"};
+    case Brand::Girocard: return {"A0000003591010028001", "GIROCARD"};
+    case Brand::Interac: return {"A0000002771010", "INTERAC"};
     case Brand::Nyce:
     case Brand::Pulse:
-    case Brand::Star:
-      return {"A0000006200620", "US DEBIT"};
-    case Brand::Unknown:
-      return {"F000000001", "UNKNOWN"};  // a proprietary identifier of no known scheme
+    case Brand::Star: return {"A0000006200620", "US DEBIT"};
+    case Brand::Unknown: return {"F000000001", "UNKNOWN"};  // a proprietary identifier of no known scheme
   }
   return {"F000000001", "UNKNOWN"};
 }

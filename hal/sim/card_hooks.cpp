@@ -42,16 +42,11 @@ std::expected<void, CardFieldError> set_member(OwnCard& card, JsonView member) {
 
 std::string_view prompt_word(Prompt prompt) {
   switch (prompt) {
-    case Prompt::InsertOrTap:
-      return "insert_or_tap";
-    case Prompt::RemoveCard:
-      return "remove_card";
-    case Prompt::TryAgain:
-      return "try_again";
-    case Prompt::EnterPin:
-      return "enter_pin";
-    case Prompt::UseChip:
-      return "use_chip";
+    case Prompt::InsertOrTap: return "insert_or_tap";
+    case Prompt::RemoveCard: return "remove_card";
+    case Prompt::TryAgain: return "try_again";
+    case Prompt::EnterPin: return "enter_pin";
+    case Prompt::UseChip: return "use_chip";
   }
   return "";
 }

@@ -11,10 +11,10 @@
 #include "emv/currency.hpp"
 #include "emv/dictionary.hpp"
 #include "emv/dol.hpp"
-#include "nightdrop/encoding.hpp"
 #include "emv/pan.hpp"
 #include "emv/tlv.hpp"
 #include "emv/track2.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::hal {
 namespace {
@@ -98,13 +98,10 @@ std::array<std::uint8_t, 2> tsi_of(const CardSpec& card) {
 
 std::array<std::uint8_t, 3> cvm_of(CardVerification verification) {
   switch (verification) {
-    case CardVerification::OfflinePin:
-      return {0x41, 0x03, 0x02};
-    case CardVerification::OnlinePin:
-      return {0x42, 0x03, 0x00};
+    case CardVerification::OfflinePin: return {0x41, 0x03, 0x02};
+    case CardVerification::OnlinePin: return {0x42, 0x03, 0x00};
     case CardVerification::None:
-    case CardVerification::Device:
-      return {0x1F, 0x03, 0x02};  // the device's own check shows in 9F6E
+    case CardVerification::Device: return {0x1F, 0x03, 0x02};  // the device's own check shows in 9F6E
   }
   return {0x3F, 0x00, 0x00};
 }

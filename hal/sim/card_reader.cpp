@@ -137,13 +137,10 @@ void SimCardReader::meet(const CardSpec& card, bool leave_inserted) {
 CardOutcome SimCardReader::read(const CardSpec& card) {
   switch (card.read_method) {
     case ReadMethod::MagneticStripeTrack2:
-    case ReadMethod::MagneticStripeFallback:
-      return read_stripe(card, request_.now);
-    case ReadMethod::Keyed:
-      return read_keyed(card, request_.now);
+    case ReadMethod::MagneticStripeFallback: return read_stripe(card, request_.now);
+    case ReadMethod::Keyed: return read_keyed(card, request_.now);
     case ReadMethod::ContactEmv:
-    case ReadMethod::ContactlessEmv:
-      break;
+    case ReadMethod::ContactlessEmv: break;
   }
   KernelInput input;
   input.now = request_.now;
@@ -157,27 +154,15 @@ CardOutcome SimCardReader::read(const CardSpec& card) {
 
 void SimCardReader::perform(Step step) {
   switch (step) {
-    case Step::InsertOrTap:
-      return prompt(Prompt::InsertOrTap);
-    case Step::TryAgain:
-      return prompt(Prompt::TryAgain);
-    case Step::EnterPin:
-      return prompt(Prompt::EnterPin);
-    case Step::UseChip:
-      return prompt(Prompt::UseChip);
-    case Step::RemoveCard:
-      read_ = true;
-      return prompt(Prompt::RemoveCard);
-    case Step::AwaitRemoval:
-      return;
-    case Step::Inserted:
-      inserted_ = true;
-      return listener_->on_card_inserted();
-    case Step::Removed:
-      inserted_ = false;
-      return listener_->on_card_removed();
-    case Step::Outcome:
-      return finish(std::exchange(decided_, CardFailed{}));
+    case Step::InsertOrTap: return prompt(Prompt::InsertOrTap);
+    case Step::TryAgain: return prompt(Prompt::TryAgain);
+    case Step::EnterPin: return prompt(Prompt::EnterPin);
+    case Step::UseChip: return prompt(Prompt::UseChip);
+    case Step::RemoveCard: read_ = true; return prompt(Prompt::RemoveCard);
+    case Step::AwaitRemoval: return;
+    case Step::Inserted: inserted_ = true; return listener_->on_card_inserted();
+    case Step::Removed: inserted_ = false; return listener_->on_card_removed();
+    case Step::Outcome: return finish(std::exchange(decided_, CardFailed{}));
   }
 }
 

@@ -15,7 +15,6 @@
 namespace nightdrop {
 namespace encoding_detail {
 
-
 inline constexpr std::string_view base64_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 inline std::string hex(std::span<const std::uint8_t> bytes, std::string_view digits) {
@@ -73,14 +72,16 @@ inline std::string hex_upper(std::span<const std::uint8_t> bytes) {
 // The bytes of an even number of hex digits, either case. Errors: Malformed.
 [[nodiscard]] inline Result<std::vector<std::uint8_t>> from_hex(std::string_view text) {
   std::vector<std::uint8_t> bytes(text.size() / 2);
-  if (text.size() % 2 != 0 || !encoding_detail::decode_hex(text, bytes)) return failure(Errc::Malformed, "not hexadecimal");
+  if (text.size() % 2 != 0 || !encoding_detail::decode_hex(text, bytes))
+    return failure(Errc::Malformed, "not hexadecimal");
   return bytes;
 }
 
 // As from_hex(), for keys: the bytes never touch ordinary memory.
 [[nodiscard]] inline Result<SecretBytes> secret_from_hex(std::string_view text) {
   SecretBytes bytes(text.size() / 2);
-  if (text.size() % 2 != 0 || !encoding_detail::decode_hex(text, bytes.writable())) return failure(Errc::Malformed, "not hexadecimal");
+  if (text.size() % 2 != 0 || !encoding_detail::decode_hex(text, bytes.writable()))
+    return failure(Errc::Malformed, "not hexadecimal");
   return bytes;
 }
 

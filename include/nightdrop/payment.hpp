@@ -48,11 +48,30 @@ enum class Status : std::uint8_t {
 inline constexpr std::size_t status_count = 11;
 
 enum class ObjectKind : std::uint8_t { PaymentIntent, Refund };
-enum class ReadMethod : std::uint8_t { ContactEmv, ContactlessEmv, MagneticStripeTrack2, MagneticStripeFallback, Keyed };
+enum class ReadMethod : std::uint8_t {
+  ContactEmv,
+  ContactlessEmv,
+  MagneticStripeTrack2,
+  MagneticStripeFallback,
+  Keyed
+};
 inline constexpr std::size_t read_method_count = 5;
 enum class Brand : std::uint8_t {
-  Unknown, Visa, Mastercard, Amex, Discover, Unionpay, Jcb, Maestro, Eftpos, CartesBancaires,
-  Girocard, Interac, Nyce, Pulse, Star,
+  Unknown,
+  Visa,
+  Mastercard,
+  Amex,
+  Discover,
+  Unionpay,
+  Jcb,
+  Maestro,
+  Eftpos,
+  CartesBancaires,
+  Girocard,
+  Interac,
+  Nyce,
+  Pulse,
+  Star,
 };
 inline constexpr std::size_t brand_count = 15;
 enum class OfflineBehavior : std::uint8_t { PreferOnline, RequireOnline, ForceOffline };
@@ -125,7 +144,7 @@ struct Payment {
   ObjectKind kind{ObjectKind::PaymentIntent};
   Status status{Status::RequiresPaymentMethod};
   Currency currency{};
-  std::int64_t amount{0};       // total, tip included
+  std::int64_t amount{0};  // total, tip included
   std::int64_t tip{0};
   std::int64_t card_amount{0};  // what the card saw (9F02); the envelope's AAD binds it
   std::string merchant_reference;
@@ -135,7 +154,7 @@ struct Payment {
   OnNetworkLoss on_network_loss{OnNetworkLoss::Store};
   std::optional<std::int64_t> max_offline_amount;
   UtcMs created_at{0};
-  std::string original_payment;  // of a refund: the payment it gives back; may be empty
+  std::string original_payment;     // of a refund: the payment it gives back; may be empty
   std::int64_t refunded_amount{0};  // of a payment: what its refunds give back so far
 
   std::optional<CardSummary> card;
@@ -153,7 +172,7 @@ struct Payment {
   std::optional<UtcMs> stored_at;
   std::optional<UtcMs> deadline;
   std::string offline_reference;  // 10 characters, no 0 O 1 I
-  bool may_store{false};              // the card rules allow storing it, should the online attempt's outcome stay unknown
+  bool may_store{false};          // the card rules allow storing it, should the online attempt's outcome stay unknown
 
   // Forwarding.
   bool sent{false};             // a first byte may have left the box

@@ -52,7 +52,8 @@ struct Policy {
   std::int64_t storing_window_s{86'400};
   std::array<bool, read_method_count> entry_modes_offline{true, true, false, false, false};  // by ReadMethod
   std::int64_t fallbacks_per_spell{10};
-  std::array<bool, brand_count> brands_offline{false, true, true, true, true, true, true, true, true, true};  // by Brand
+  std::array<bool, brand_count> brands_offline{false, true, true, true, true,
+                                               true,  true, true, true, true};  // by Brand
   std::vector<std::string> blocked_bins;
   std::vector<std::string> blocked_fingerprints;
   PartialApprovals partial_approvals{PartialApprovals::Reverse};
@@ -98,7 +99,7 @@ struct PolicyRefusal {
 // How the policy in force came to be, besides the policy itself.
 struct PolicyStanding {
   OverlayState overlay{OverlayState::None};
-  std::string overlay_reason;             // why it is refused, or which fields are left out; else empty
+  std::string overlay_reason;            // why it is refused, or which fields are left out; else empty
   std::optional<PolicyRefusal> refused;  // the last policy that was refused, until a good one comes
 };
 

@@ -5,8 +5,9 @@
 //
 //   auto reader = nightdrop::PosClient::connect("/run/nightdrop/pos.sock");
 //   if (!reader) return fail(reader.error().text);
-//   auto intent = reader->call("create_payment_intent", R"({"amount":1250,"currency":"usd","merchant_reference":"42"})");
-//   if (!intent) return intent.error().refused() ? show(intent.error().answer) : fail(intent.error().error.text);
+//   auto intent = reader->call("create_payment_intent",
+//   R"({"amount":1250,"currency":"usd","merchant_reference":"42"})"); if (!intent) return intent.error().refused() ?
+//   show(intent.error().answer) : fail(intent.error().error.text);
 #pragma once
 
 #include <cerrno>

@@ -10,13 +10,13 @@
 namespace nightdrop {
 
 enum class Errc : std::uint8_t {
-  InvalidArgument,   // the caller's value is outside its documented range
-  Malformed,         // bytes from outside that do not parse
+  InvalidArgument,  // the caller's value is outside its documented range
+  Malformed,        // bytes from outside that do not parse
   NotFound,
-  Conflict,          // the same name with other content
-  WrongKey,          // authentication of sealed or encrypted data failed
-  Corrupt,           // stored data that is damaged
-  NewerSchema,       // the store was written by a later version
+  Conflict,     // the same name with other content
+  WrongKey,     // authentication of sealed or encrypted data failed
+  Corrupt,      // stored data that is damaged
+  NewerSchema,  // the store was written by a later version
   ReadOnly,
   DiskFull,
   Busy,              // held by another process
@@ -25,8 +25,8 @@ enum class Errc : std::uint8_t {
   CounterExhausted,  // the DUKPT counter has passed 0xFFFF0000
   Unavailable,       // not in a state to do this now; may be tried again
   Unsupported,
-  DevelopmentKey,    // a development key in a release build
-  RolledBack,        // an older copy was put in place of what was there
+  DevelopmentKey,  // a development key in a release build
+  RolledBack,      // an older copy was put in place of what was there
 };
 
 struct Error {
@@ -83,9 +83,9 @@ inline void nightdrop::assertion_failed(const char* condition, const char* file,
 #define ND_ASSERT(condition) \
   ((condition) ? static_cast<void>(0) : ::nightdrop::assertion_failed(#condition, __FILE__, __LINE__))
 // Leaves the function with the error of an expression that failed; for Results whose value is not needed.
-#define ND_TRY(expression)                                              \
-  do {                                                                  \
-    if (auto&& nd_try_result = (expression); !nd_try_result) {          \
-      return std::unexpected(nd_try_result.error());                    \
-    }                                                                   \
+#define ND_TRY(expression)                                     \
+  do {                                                         \
+    if (auto&& nd_try_result = (expression); !nd_try_result) { \
+      return std::unexpected(nd_try_result.error());           \
+    }                                                          \
   } while (false)

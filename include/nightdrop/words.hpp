@@ -133,7 +133,10 @@ consteval bool in_order() {
   }
   return true;
 }
-static_assert(in_order<Status>() && in_order<ObjectKind>() && in_order<ReadMethod>() && in_order<Brand>() && in_order<OfflineBehavior>() && in_order<OnNetworkLoss>() && in_order<Route>() && in_order<CancelReason>() && in_order<ReversalReason>() && in_order<KeyType>() && in_order<DeclineCategory>() && in_order<AttemptOutcome>());
+static_assert(in_order<Status>() && in_order<ObjectKind>() && in_order<ReadMethod>() && in_order<Brand>() &&
+              in_order<OfflineBehavior>() && in_order<OnNetworkLoss>() && in_order<Route>() &&
+              in_order<CancelReason>() && in_order<ReversalReason>() && in_order<KeyType>() &&
+              in_order<DeclineCategory>() && in_order<AttemptOutcome>());
 }  // namespace words_check
 
 }  // namespace nightdrop

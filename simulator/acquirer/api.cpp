@@ -208,7 +208,8 @@ Answer Api::answer(const ApiRequest& request, const Fault& fault) {
   if (const std::string id = id_in_path(request.path, true); post && !id.empty()) {
     return host_.reversal(id, request.idempotency_key, request.body);
   }
-  if (const std::string id = id_in_path(request.path, false); get && !id.empty()) return host_.status(id, request.idempotency_key, fault);
+  if (const std::string id = id_in_path(request.path, false); get && !id.empty())
+    return host_.status(id, request.idempotency_key, fault);
   return error_answer({404, "unknown_route", "there is nothing here"});
 }
 

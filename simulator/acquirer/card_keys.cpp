@@ -5,8 +5,8 @@
 #include <sstream>
 #include <utility>
 
-#include "nightdrop/encoding.hpp"
 #include "json/json.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/words.hpp"
 
 namespace nightdrop::simulator {

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <utility>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/time_text.hpp"
 #include "simulator/acquirer/issuer.hpp"
 

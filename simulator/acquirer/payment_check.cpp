@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/envelope.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/time_text.hpp"
 #include "nightdrop/words.hpp"
 #include "simulator/acquirer/card_check.hpp"

@@ -48,36 +48,21 @@ GuestCard own_card(Dice& dice, std::size_t kind) {
 // Guests whose card is one of the catalogue; the issuer declines three of them when it is asked at last.
 const char* special_card(int guest) {
   switch (guest) {
-    case 1:
-      return "mastercard_contact";
-    case 3:
-      return "visa_offline_pin";
-    case 5:
-      return "amex_contactless";
-    case 8:
-      return "visa_wallet";
-    case 11:
-      return "visa_decline_51";
-    case 14:
-      return "jcb_contactless";
-    case 17:
-      return "unionpay_contact";
-    case 20:
-      return "cobadged_visa";
-    case 23:
-      return "visa_decline_43";
-    case 26:
-      return "discover_contact";
-    case 29:
-      return "maestro_contactless";
-    case big_party:
-      return "mastercard_contactless";
-    case 34:
-      return "visa_decline_05";
-    case 37:
-      return "eftpos_contactless";
-    default:
-      return nullptr;
+    case 1: return "mastercard_contact";
+    case 3: return "visa_offline_pin";
+    case 5: return "amex_contactless";
+    case 8: return "visa_wallet";
+    case 11: return "visa_decline_51";
+    case 14: return "jcb_contactless";
+    case 17: return "unionpay_contact";
+    case 20: return "cobadged_visa";
+    case 23: return "visa_decline_43";
+    case 26: return "discover_contact";
+    case 29: return "maestro_contactless";
+    case big_party: return "mastercard_contactless";
+    case 34: return "visa_decline_05";
+    case 37: return "eftpos_contactless";
+    default: return nullptr;
   }
 }
 

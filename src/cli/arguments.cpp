@@ -52,8 +52,12 @@ Examples:
 'nightdrop COMMAND --help' tells more about each.)";
 
 // CLI11's own words for what is allowed would crowd the help; the descriptions say it.
-CLI::Validator one_of(std::vector<std::string> words) { return CLI::IsMember(std::move(words)).description(""); }
-CLI::Validator between(int least, int most) { return CLI::Range(least, most).description(""); }
+CLI::Validator one_of(std::vector<std::string> words) {
+  return CLI::IsMember(std::move(words)).description("");
+}
+CLI::Validator between(int least, int most) {
+  return CLI::Range(least, most).description("");
+}
 
 constexpr const char* also = "\n\n--socket, --config, --json and --no-color may stand here too.";
 
@@ -91,14 +95,19 @@ void add_pay(CLI::App& app, Arguments& into) {
   CLI::App& s = sub.app();
   s.add_option("amount", pay.amount, "total, tip included, as 12.50")->type_name("AMOUNT");
   s.add_option("--minor", pay.minor, "the total in minor units instead")->type_name("N");
-  s.add_option("--currency", pay.currency, "ISO 4217; default usd")->type_name("CODE")->transform(CLI::detail::to_lower);
+  s.add_option("--currency", pay.currency, "ISO 4217; default usd")
+      ->type_name("CODE")
+      ->transform(CLI::detail::to_lower);
   s.add_option("--reference", pay.reference, "your order's id; default: made up")->type_name("TEXT");
   s.add_option("--tip", pay.tip, "what of the total is tip")->type_name("AMOUNT");
   s.add_option("--description", pay.description, "free text, at most 200")->type_name("TEXT");
   s.add_option("--offline-behavior", pay.offline_behavior, "prefer_online, require_online,\nforce_offline")
-      ->type_name("WORD")->check(one_of({"prefer_online", "require_online", "force_offline"}));
-  s.add_option("--on-network-loss", pay.on_network_loss, "store, fail or ask, when the network\nis lost after the card was read")
-      ->type_name("WORD")->check(one_of({"store", "fail", "ask"}));
+      ->type_name("WORD")
+      ->check(one_of({"prefer_online", "require_online", "force_offline"}));
+  s.add_option("--on-network-loss", pay.on_network_loss,
+               "store, fail or ask, when the network\nis lost after the card was read")
+      ->type_name("WORD")
+      ->check(one_of({"store", "fail", "ask"}));
   s.add_option("--max-offline-amount", pay.max_offline_amount, "tighter limit for storing it")->type_name("AMOUNT");
   s.add_option("--timeout", pay.timeout_s, "seconds to wait for the card; 60")->type_name("S")->check(between(1, 300));
   s.add_flag("--merchant-copy", pay.merchant_copy, "print the merchant's receipt");
@@ -121,9 +130,13 @@ void add_refund(CLI::App& app, Arguments& into) {
   s.add_option("payment", refund.payment, "ID or merchant reference of what is refunded")->type_name("ID");
   s.add_option("--amount", refund.amount, "part of it; without ID: to a card")->type_name("AMOUNT");
   s.add_option("--minor", refund.minor, "the same in minor units")->type_name("N");
-  s.add_option("--currency", refund.currency, "with an amount; default usd")->type_name("CODE")->transform(CLI::detail::to_lower);
+  s.add_option("--currency", refund.currency, "with an amount; default usd")
+      ->type_name("CODE")
+      ->transform(CLI::detail::to_lower);
   s.add_option("--reference", refund.reference, "your refund's id; default: made up")->type_name("TEXT");
-  s.add_option("--timeout", refund.timeout_s, "seconds to wait for the card; 60")->type_name("S")->check(between(1, 300));
+  s.add_option("--timeout", refund.timeout_s, "seconds to wait for the card; 60")
+      ->type_name("S")
+      ->check(between(1, 300));
   sub.approval(refund.approval).examples(R"(
 Examples:
   nightdrop refund order-1001 --approver manager
@@ -148,8 +161,9 @@ void add_payments(CLI::App& app, Arguments& into) {
 
   Sub approve(app, "approve", "Approve a payment as a manager", into, Command::Approve);
   approve.payment(o.payment).approval(o.approval);
-  approve.examples("\nThe PIN is asked for without echo, or read with --pin-stdin; never an argument.\n\n"
-                   "Examples:\n  nightdrop approve order-1001 --approver manager");
+  approve.examples(
+      "\nThe PIN is asked for without echo, or read with --pin-stdin; never an argument.\n\n"
+      "Examples:\n  nightdrop approve order-1001 --approver manager");
 
   Sub tip(app, "tip", "Set the tip of a stored payment", into, Command::Tip);
   tip.payment(o.payment);
@@ -158,10 +172,13 @@ void add_payments(CLI::App& app, Arguments& into) {
 
   Sub cancel(app, "void", "Cancel a payment: a stored one is never sent", into, Command::Void);
   cancel.payment(o.payment);
-  cancel.app().add_option("--reason", o.reason, "requested_by_customer, duplicate,\nabandoned (default)")
-      ->type_name("WORD")->check(one_of({"requested_by_customer", "duplicate", "abandoned"}));
-  cancel.examples("\nOne that is being sent is reversed after its answer. An approved one needs a\nrefund.\n\n"
-                  "Examples:\n  nightdrop void order-1001 --reason duplicate");
+  cancel.app()
+      .add_option("--reason", o.reason, "requested_by_customer, duplicate,\nabandoned (default)")
+      ->type_name("WORD")
+      ->check(one_of({"requested_by_customer", "duplicate", "abandoned"}));
+  cancel.examples(
+      "\nOne that is being sent is reversed after its answer. An approved one needs a\nrefund.\n\n"
+      "Examples:\n  nightdrop void order-1001 --reason duplicate");
 
   Sub declines(app, "declines", "List what was declined, expired or is in doubt", into, Command::Declines);
   declines.app().add_option("--limit", o.declines.limit, "how many; 20")->type_name("N")->check(between(1, 100));
@@ -182,9 +199,13 @@ void add_queue(CLI::App& app, Arguments& into) {
 
   Sub forward(app, "forward", "Send what is stored, and wait until it is sent", into, Command::Forward);
   forward.app().add_flag("--no-wait", o.no_wait, "start and leave");
-  forward.app().add_option("--timeout", o.forward_timeout_s, "seconds to wait; 300; 0: for ever")->type_name("S")->check(between(0, 86'400));
-  forward.examples("\nForwarding goes on by itself whenever a path is up; this hurries it and watches.\n\n"
-                   "Examples:\n  nightdrop forward\n  nightdrop forward --timeout 30");
+  forward.app()
+      .add_option("--timeout", o.forward_timeout_s, "seconds to wait; 300; 0: for ever")
+      ->type_name("S")
+      ->check(between(0, 86'400));
+  forward.examples(
+      "\nForwarding goes on by itself whenever a path is up; this hurries it and watches.\n\n"
+      "Examples:\n  nightdrop forward\n  nightdrop forward --timeout 30");
 
   Sub report(app, "report", "The report of the last sync run", into, Command::Report);
   report.app().add_option("--id", o.report_id, "of this run instead")->type_name("ID");
@@ -207,26 +228,37 @@ Examples:
 void add_journal(CLI::App& app, Arguments& into) {
   EventsOptions& e = into.options.events;
   Sub events(app, "events", "Print the reader's events", into, Command::Events);
-  events.app().add_option("--consumer", e.consumer, "whose place in the stream is kept;\ndefault nightdrop-cli")->type_name("NAME");
+  events.app()
+      .add_option("--consumer", e.consumer, "whose place in the stream is kept;\ndefault nightdrop-cli")
+      ->type_name("NAME");
   events.app().add_option("--types", e.types, "only these, separated by commas")->delimiter(',')->type_name("TYPE");
   events.app().add_option("--after", e.after, "begin after this number")->type_name("SEQ");
   events.app().add_flag("--follow,-f", e.follow, "go on as they come");
   events.app().add_flag("--ack", e.acknowledge, "acknowledge what was printed: the next\ntime begins after it");
-  events.examples("\nExamples:\n  nightdrop events --follow\n  nightdrop events --types payment_intent.declined --json\n"
-                  "  nightdrop events --consumer bookkeeping --ack --json >> events.jsonl");
+  events.examples(
+      "\nExamples:\n  nightdrop events --follow\n  nightdrop events --types payment_intent.declined --json\n"
+      "  nightdrop events --consumer bookkeeping --ack --json >> events.jsonl");
 
   AuditOptions& a = into.options.audit;
   CLI::App& audit = *app.add_subcommand("audit", "Export the journal, or verify its chain");
   audit.fallthrough();
   audit.require_subcommand(1);
   Sub exported(audit, "export", "Print the journal, one JSON object a line", into, Command::AuditExport);
-  exported.app().add_option("--after", a.after, "begin after this event")->type_name("SEQ")->check(between(0, 999'999'999));
+  exported.app()
+      .add_option("--after", a.after, "begin after this event")
+      ->type_name("SEQ")
+      ->check(between(0, 999'999'999));
   exported.examples("\nExamples:\n  nightdrop audit export > journal.jsonl");
   Sub verify(audit, "verify", "Check the chain and its signed checkpoints", into, Command::AuditVerify);
-  verify.app().add_option("file", a.file, "an exported journal, - for standard input;\nwithout it the reader's own")->type_name("FILE");
+  verify.app()
+      .add_option("file", a.file, "an exported journal, - for standard input;\nwithout it the reader's own")
+      ->type_name("FILE");
   verify.app().add_option("--certificate", a.certificate, "the reader's certificate, PEM")->type_name("PEM");
-  verify.app().add_option("--serial", a.serial, "its serial number, where the certificate\ndoes not name it")->type_name("TEXT");
-  verify.examples("\nExamples:\n  nightdrop audit verify\n  nightdrop audit verify journal.jsonl --certificate ND000001.pem");
+  verify.app()
+      .add_option("--serial", a.serial, "its serial number, where the certificate\ndoes not name it")
+      ->type_name("TEXT");
+  verify.examples(
+      "\nExamples:\n  nightdrop audit verify\n  nightdrop audit verify journal.jsonl --certificate ND000001.pem");
 
   CLI::App& policy = *app.add_subcommand("policy", "The signed policy that is in force");
   policy.fallthrough();
@@ -248,24 +280,37 @@ Examples:
       .examples("\nThe same as SIGHUP to the daemon.\n\nExamples:\n  nightdrop policy reload");
 
   Sub rekey(app, "rekey", "Take a new initial key from a TR-31 key block", into, Command::Rekey);
-  rekey.app().add_option("--block", into.options.key_block_file, "the key block as text; - for standard input")->required()->type_name("FILE");
-  rekey.examples("\nThe block is authenticated and opened by the keys that the reader has: nobody\n"
-                 "else's is taken, and no manager is asked. What is stored under the old key\n"
-                 "goes out as it is.\n\n"
-                 "Examples:\n  nightdrop rekey --block ND000001.tr31");
+  rekey.app()
+      .add_option("--block", into.options.key_block_file, "the key block as text; - for standard input")
+      ->required()
+      ->type_name("FILE");
+  rekey.examples(
+      "\nThe block is authenticated and opened by the keys that the reader has: nobody\n"
+      "else's is taken, and no manager is asked. What is stored under the old key\n"
+      "goes out as it is.\n\n"
+      "Examples:\n  nightdrop rekey --block ND000001.tr31");
 
   Sub sealed(app, "export-sealed", "Write what waits as a file for the acquirer", into, Command::ExportSealed);
-  sealed.app().add_option("--out", into.options.sealed.out, "the file; an old one is replaced")->required()->type_name("FILE");
-  sealed.app().add_option("--from", into.options.sealed.from, "a tampered reader's queue_dir: copy what\nits daemon wrote, without the daemon")->type_name("DIR");
-  sealed.examples("\nCard data in the file is encrypted, and the reader has signed it. The payments\n"
-                  "stay in the queue and may still be forwarded: the acquirer posts an id once.\n\n"
-                  "Examples:\n  nightdrop export-sealed --out friday.ndjson\n"
-                  "  nightdrop export-sealed --from /var/lib/nightdrop/queue --out friday.ndjson");
+  sealed.app()
+      .add_option("--out", into.options.sealed.out, "the file; an old one is replaced")
+      ->required()
+      ->type_name("FILE");
+  sealed.app()
+      .add_option("--from", into.options.sealed.from,
+                  "a tampered reader's queue_dir: copy what\nits daemon wrote, without the daemon")
+      ->type_name("DIR");
+  sealed.examples(
+      "\nCard data in the file is encrypted, and the reader has signed it. The payments\n"
+      "stay in the queue and may still be forwarded: the acquirer posts an id once.\n\n"
+      "Examples:\n  nightdrop export-sealed --out friday.ndjson\n"
+      "  nightdrop export-sealed --from /var/lib/nightdrop/queue --out friday.ndjson");
 
   Sub(app, "accept-damage", "Take payments again after a damaged queue", into, Command::AcceptDamage)
-      .examples("\nThe daemon has set a damaged file aside, carried over what could be read, and\n"
-                "refuses payments until a person has looked at what was lost (event\nstore.degraded) and says so with this.\n\n"
-                "Examples:\n  nightdrop events --types store.degraded\n  nightdrop accept-damage");
+      .examples(
+          "\nThe daemon has set a damaged file aside, carried over what could be read, and\n"
+          "refuses payments until a person has looked at what was lost (event\nstore.degraded) and says so with "
+          "this.\n\n"
+          "Examples:\n  nightdrop events --types store.degraded\n  nightdrop accept-damage");
 }
 
 }  // namespace

@@ -9,8 +9,28 @@
 namespace nightdrop::cli {
 
 enum class Command {
-  Pay, Refund, Approve, List, Show, Tip, Void, Declines, Ack, Status, Forward, Report, Reconcile, Events,
-  AuditExport, AuditVerify, PolicyShow, PolicyUpdate, PolicyReload, AcceptDamage, ExportSealed, Rekey,
+  Pay,
+  Refund,
+  Approve,
+  List,
+  Show,
+  Tip,
+  Void,
+  Declines,
+  Ack,
+  Status,
+  Forward,
+  Report,
+  Reconcile,
+  Events,
+  AuditExport,
+  AuditVerify,
+  PolicyShow,
+  PolicyUpdate,
+  PolicyReload,
+  AcceptDamage,
+  ExportSealed,
+  Rekey,
 };
 
 struct Arguments {

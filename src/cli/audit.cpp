@@ -32,7 +32,8 @@ std::expected<void, Failure> for_each_line(Session& session, std::int64_t after,
       last = std::max({last, item["seq"].integer().value_or(0), item["checkpoint"]["seq"].integer().value_or(0)});
     }
     if (!(*answer)["has_more"].boolean().value_or(false)) return {};
-    if (last == after) return std::unexpected(Failure{Exit::BadAnswer, "the reader's export of the journal does not go on", {}, {}});
+    if (last == after)
+      return std::unexpected(Failure{Exit::BadAnswer, "the reader's export of the journal does not go on", {}, {}});
     after = last;
   }
 }
@@ -43,7 +44,8 @@ std::expected<std::optional<ReaderCertificate>, Failure> certificate_of(const Au
   const std::string pem{std::istreambuf_iterator<char>(file), {}};
   if (!file) return std::unexpected(Failure{Exit::NoInput, "cannot read " + options.certificate, {}, {}});
   const auto certificate = parse_certificate(pem);
-  if (!certificate) return std::unexpected(Failure{Exit::BadData, options.certificate + ": " + certificate.error().text, {}, {}});
+  if (!certificate)
+    return std::unexpected(Failure{Exit::BadData, options.certificate + ": " + certificate.error().text, {}, {}});
   return *certificate;
 }
 
@@ -65,7 +67,9 @@ int show_verdict(Session& session, const AuditChain& chain, const std::optional<
     session.console.out(report::toned("BROKEN: ", report::Tone::Bad, style) + report::printable(*wrong) + '\n');
     return static_cast<int>(exit);
   }
-  const auto plural = [](std::uint64_t n, const char* noun) { return std::to_string(n) + ' ' + noun + (n == 1 ? "" : "s"); };
+  const auto plural = [](std::uint64_t n, const char* noun) {
+    return std::to_string(n) + ' ' + noun + (n == 1 ? "" : "s");
+  };
   std::string out = report::toned("The chain holds: ", report::Tone::Good, style) + plural(chain.events(), "event");
   if (chain.first_seq()) out += ", " + std::to_string(*chain.first_seq()) + " to " + std::to_string(chain.last_seq());
   out += chain.checks_signatures() ? ", " + plural(chain.checkpoints(), "signed checkpoint") + " verified.\n"
@@ -73,13 +77,16 @@ int show_verdict(Session& session, const AuditChain& chain, const std::optional<
   if (chain.checks_signatures() && chain.checkpoints() == 0) {
     out += "No checkpoint is signed yet: they come every 1,000 events and at each stop of the daemon.\n";
   } else if (chain.checks_signatures() && uncovered > 0) {
-    out += plural(uncovered, "event") + " after the last checkpoint " + (uncovered == 1 ? "is" : "are") + " not signed yet.\n";
+    out += plural(uncovered, "event") + " after the last checkpoint " + (uncovered == 1 ? "is" : "are") +
+           " not signed yet.\n";
   }
   if (chain.checks_signatures() && !pinned) {
     out += "The certificate is the one the reader gave; compare with your own by --certificate.\n";
   }
   if (chain.first_seq() && *chain.first_seq() > 1) {
-    out += "Earlier events have been pruned, or left out of the file; the first signed checkpoint vouches for the start.\n";
+    out +=
+        "Earlier events have been pruned, or left out of the file; the first signed checkpoint vouches for the "
+        "start.\n";
   }
   session.console.out(out);
   return static_cast<int>(exit);
@@ -92,7 +99,8 @@ int verify_file(Session& session, const AuditOptions& options, const std::option
   if (!file) return session.fail({Exit::NoInput, "cannot read " + options.file, {}, {}});
   std::string serial = options.serial;
   if (serial.empty() && certificate) serial = certificate->serial_number;
-  if (certificate && serial.empty()) return session.fail({Exit::Usage, "the certificate names no serial number: give --serial", {}, {}});
+  if (certificate && serial.empty())
+    return session.fail({Exit::Usage, "the certificate names no serial number: give --serial", {}, {}});
   AuditChain chain(certificate ? std::optional(certificate->key) : std::nullopt, serial);
   std::string text;
   for (std::size_t number = 1; std::getline(file, text); ++number) {
@@ -101,7 +109,8 @@ int verify_file(Session& session, const AuditOptions& options, const std::option
     const auto wrong = line ? chain.take(line->view()) : std::optional<std::string>("it is no JSON");
     if (wrong) return show_verdict(session, chain, "line " + std::to_string(number) + ": " + *wrong, true);
   }
-  if (chain.events() + chain.checkpoints() == 0) return session.fail({Exit::BadData, options.file + " holds no journal", {}, {}});
+  if (chain.events() + chain.checkpoints() == 0)
+    return session.fail({Exit::BadData, options.file + " holds no journal", {}, {}});
   return show_verdict(session, chain, std::nullopt, true);
 }
 
@@ -150,7 +159,8 @@ int run_audit_export(Session& session, const AuditOptions& options) {
 int run_audit_verify(Session& session, const AuditOptions& options) {
   const auto certificate = certificate_of(options);
   if (!certificate) return session.fail(certificate.error());
-  return options.file.empty() ? verify_live(session, options, *certificate) : verify_file(session, options, *certificate);
+  return options.file.empty() ? verify_live(session, options, *certificate)
+                              : verify_file(session, options, *certificate);
 }
 
 }  // namespace nightdrop::cli

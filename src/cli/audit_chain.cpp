@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::cli {
 namespace {
@@ -49,7 +49,9 @@ std::optional<Bytes> take_value(Bytes& data, std::uint8_t tag) {
   return element->value;
 }
 
-bool same(Bytes a, Bytes b) { return std::ranges::equal(a, b); }
+bool same(Bytes a, Bytes b) {
+  return std::ranges::equal(a, b);
+}
 
 // The subject's attribute of this type; empty when it has none.
 std::string attribute(Bytes name, Bytes type) {
@@ -70,7 +72,8 @@ Result<P256Point> key_of(Bytes public_key_info) {
   const auto id = take_value(*algorithm, 0x06);
   const auto curve = take_value(*algorithm, 0x06);
   P256Point key{};
-  if (!id || !curve || !same(*id, ec_public_key) || !same(*curve, prime256v1) || bits->size() != key.size() + 1 || (*bits)[0] != 0) {
+  if (!id || !curve || !same(*id, ec_public_key) || !same(*curve, prime256v1) || bits->size() != key.size() + 1 ||
+      (*bits)[0] != 0) {
     return failure(Errc::Unsupported, "the certificate's key is not on the curve P-256");
   }
   std::ranges::copy(bits->subspan(1), key.begin());
@@ -89,7 +92,9 @@ std::vector<std::uint8_t> pem_block(std::string_view pem, std::string_view kind)
   return from_base64(body).value_or(std::vector<std::uint8_t>());
 }
 
-std::string at(std::uint64_t seq) { return "event " + std::to_string(seq); }
+std::string at(std::uint64_t seq) {
+  return "event " + std::to_string(seq);
+}
 
 std::optional<std::array<std::uint8_t, 32>> hash_of(std::string_view hex) {
   const auto bytes = from_hex(hex);

@@ -30,7 +30,7 @@ int run_policy_show(Session& session);
 int run_policy_update(Session& session, const Options& options);
 int run_policy_reload(Session& session);
 
-int run_reconcile(Session& session, const Options& options);  // reconcile.cpp
+int run_reconcile(Session& session, const Options& options);     // reconcile.cpp
 int run_events(Session& session, const EventsOptions& options);  // events.cpp
 
 // The journal: audit.cpp.

@@ -48,7 +48,8 @@ int local_offset_minutes(UtcMs time) {
 }
 
 UtcMs now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 bool has_colours(int descriptor, bool no_color) {
@@ -94,7 +95,8 @@ class WithoutEcho {
 };
 
 bool is_pin(const std::string& text) {
-  return text.size() >= 4 && text.size() <= 12 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() >= 4 && text.size() <= 12 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace
@@ -107,7 +109,8 @@ Console::Console(bool json, bool no_color)
       can_ask_(error_is_terminal_ && ::isatty(STDIN_FILENO) == 1) {}
 
 report::Style Console::style() const {
-  return {.width = terminal_width(), .colour = colour_out_, .now = now_ms(), .utc_offset_minutes = &local_offset_minutes};
+  return {
+      .width = terminal_width(), .colour = colour_out_, .now = now_ms(), .utc_offset_minutes = &local_offset_minutes};
 }
 
 report::Style Console::error_style() const {

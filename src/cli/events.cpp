@@ -15,7 +15,9 @@ using namespace std::chrono_literals;
 constexpr auto caught_up_after = 500ms;
 constexpr auto slice = 250ms;
 
-std::string text_of(JsonView value) { return report::printable(value.string().value_or(std::string_view())); }
+std::string text_of(JsonView value) {
+  return report::printable(value.string().value_or(std::string_view()));
+}
 
 // What an event says beside its type, short.
 std::string summary(std::string_view type, JsonView data) {
@@ -24,13 +26,16 @@ std::string summary(std::string_view type, JsonView data) {
            report::money(data["amount"].integer().value_or(0), data["currency"].string().value_or("usd"));
   }
   if (type == "offline_status.changed") {
-    return text_of(data["network_status"]) + ", " + std::to_string(data["offline_payments_count"].integer().value_or(0)) + " stored";
+    return text_of(data["network_status"]) + ", " +
+           std::to_string(data["offline_payments_count"].integer().value_or(0)) + " stored";
   }
   if (type == "sync.completed") {
     return std::to_string(data["succeeded"].integer().value_or(0)) + " approved, " +
            std::to_string(data["declined"].integer().value_or(0)) + " declined";
   }
-  if (type == "link.changed") return text_of(data["link"]) + ' ' + text_of(data["state"]) + (data["reason"].is_string() ? ", " + text_of(data["reason"]) : "");
+  if (type == "link.changed")
+    return text_of(data["link"]) + ' ' + text_of(data["state"]) +
+           (data["reason"].is_string() ? ", " + text_of(data["reason"]) : "");
   if (type == "sync.started") return data["route"].is_string() ? "over " + text_of(data["route"]) : std::string();
   std::string all;
   for (const JsonView value : data.items()) {
@@ -50,9 +55,11 @@ std::string event_line(JsonView event, const report::Style& style) {
                            report::left(at ? local_time(*at, style, true).substr(5) : std::string(), 14) + "  ";
   const std::string padded = report::left(type, 32);
   const std::size_t used = report::display_width(head) + report::display_width(padded) + 1;
-  const std::string rest = report::clipped(summary(type, event["data"]), std::max<std::size_t>(style.width > used ? style.width - used : 0, 28));
-  return report::toned(head, report::Tone::Dim, style) + report::toned(padded, type.starts_with("payment_intent.") ? tone : report::Tone::Plain, style) +
-         ' ' + rest + '\n';
+  const std::string rest = report::clipped(summary(type, event["data"]),
+                                           std::max<std::size_t>(style.width > used ? style.width - used : 0, 28));
+  return report::toned(head, report::Tone::Dim, style) +
+         report::toned(padded, type.starts_with("payment_intent.") ? tone : report::Tone::Plain, style) + ' ' + rest +
+         '\n';
 }
 
 std::expected<void, Failure> acknowledge(Session& session, const std::string& consumer, std::int64_t through) {

@@ -5,9 +5,9 @@ namespace nightdrop::cli {
 
 enum class Exit : int {
   Done = 0,
-  Refused = 1,        // the payment ended without money; the audit chain is broken; two books differ
+  Refused = 1,  // the payment ended without money; the audit chain is broken; two books differ
   Usage = 2,
-  ByRule = 3,         // the policy or the payment's state does not allow it
+  ByRule = 3,  // the policy or the payment's state does not allow it
   NotFound = 4,
   BadData = 65,       // a file that cannot be used
   NoInput = 66,       // a file that cannot be read

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 constexpr auto slice = 200ms;
 constexpr auto answer_margin = 60s;  // after the card: the online attempt and the commit
 constexpr std::int64_t after_everything = INT64_C(999999999999999);  // no past event is read for prompts
-constexpr int steps_max = 8;         // of one payment; more means that reader and command go in circles
+constexpr int steps_max = 8;  // of one payment; more means that reader and command go in circles
 
 std::string_view prompt_text(std::string_view action) {
   if (action == "insert_or_tap") return "Insert or tap the card";
@@ -44,9 +44,13 @@ std::string prompt_of(std::string_view params) {
   return {};
 }
 
-Json id_params(std::string_view id) { return std::move(Json::object().set("id", id)); }
+Json id_params(std::string_view id) {
+  return std::move(Json::object().set("id", id));
+}
 
-Failure interrupted() { return {Exit::Interrupted, "interrupted; the payment was canceled if it still could be", {}, {}}; }
+Failure interrupted() {
+  return {Exit::Interrupted, "interrupted; the payment was canceled if it still could be", {}, {}};
+}
 
 // One request that waits for people.
 class Waiting {
@@ -78,7 +82,8 @@ class Waiting {
   // Prompts are notifications to subscribers; types that are never journalled bring nothing from the past.
   void subscribe() {
     Json types = Json::array();
-    for (const char* type : {"reader.action_required", "reader.card_inserted", "reader.card_removed"}) types.push(Json::string(type));
+    for (const char* type : {"reader.action_required", "reader.card_inserted", "reader.card_removed"})
+      types.push(Json::string(type));
     Json params = Json::object();
     params.set("consumer", "nightdrop-prompts").set("types", std::move(types)).set("after", after_everything);
     static_cast<void>(session_.call("subscribe", params));  // without prompts the payment goes on all the same
@@ -88,7 +93,8 @@ class Waiting {
     for (;;) {
       const auto event = client_.next_event(0ms);
       if (!event || !*event) return;
-      if (const std::string prompt = prompt_of(**event); !prompt.empty()) session_.console.progress(title_ + ": " + prompt);
+      if (const std::string prompt = prompt_of(**event); !prompt.empty())
+        session_.console.progress(title_ + ": " + prompt);
     }
   }
 
@@ -110,7 +116,8 @@ class Waiting {
 Called resolve_loss(Session& session, std::string_view id) {
   for (;;) {
     const auto word = session.console.ask("The network was lost. Store the payment, or let it fail? [store/fail] ");
-    if (!word) return std::unexpected(Failure{Exit::TryLater, "nobody decided what to do after the network was lost", {}, {}});
+    if (!word)
+      return std::unexpected(Failure{Exit::TryLater, "nobody decided what to do after the network was lost", {}, {}});
     if (*word == "store" || *word == "fail") {
       Json params = id_params(id);
       return session.call("resolve_network_loss", params.set("decision", *word), 60s);
@@ -127,14 +134,19 @@ Called with_approval(Session& session, std::string_view method, const Json& extr
     if (approver.empty()) {
       const auto named = console.can_ask() ? console.ask("Manager: ") : std::nullopt;
       if (!named || named->empty()) {
-        return std::unexpected(Failure{Exit::ByRule, "a manager must approve: give --approver, and the PIN with --pin-stdin",
-                                       "approval_required", {}});
+        return std::unexpected(Failure{Exit::ByRule,
+                                       "a manager must approve: give --approver, and the PIN with --pin-stdin",
+                                       "approval_required",
+                                       {}});
       }
       approver = *named;
     }
-    auto pin = approval.pin_stdin ? console.read_pin_line() : console.can_ask() ? console.ask_pin("PIN: ") : std::nullopt;
+    auto pin = approval.pin_stdin  ? console.read_pin_line()
+               : console.can_ask() ? console.ask_pin("PIN: ")
+                                   : std::nullopt;
     if (!pin) {
-      return std::unexpected(Failure{Exit::Usage, "no PIN of 4 to 12 digits was given; without a terminal use --pin-stdin", {}, {}});
+      return std::unexpected(
+          Failure{Exit::Usage, "no PIN of 4 to 12 digits was given; without a terminal use --pin-stdin", {}, {}});
     }
     Json params = extra.view().copy();
     params.set("approver", approver);
@@ -153,7 +165,8 @@ Called drive(Session& session, Answer intent, int timeout_s, const ApprovalOptio
   for (int step = 0; step < steps_max; ++step) {
     const std::string id(intent["id"].string().value_or(std::string_view()));
     const std::string status(intent["status"].string().value_or(std::string_view()));
-    const std::string amount = report::money(intent["amount"].integer().value_or(0), intent["currency"].string().value_or("usd"));
+    const std::string amount =
+        report::money(intent["amount"].integer().value_or(0), intent["currency"].string().value_or("usd"));
     const std::string title = (intent["object"].string() == "refund" ? "Refund " : "Pay ") + amount;
     const bool asks = intent["on_network_loss"].string() == "ask";
 
@@ -161,7 +174,8 @@ Called drive(Session& session, Answer intent, int timeout_s, const ApprovalOptio
     if (status == "requires_payment_method" && !card_was_asked) {
       card_was_asked = true;
       const Json params = std::move(id_params(id).set("timeout_s", timeout_s));
-      next = Waiting(session, **client, id, title).run("process_payment_intent", params, std::chrono::seconds(timeout_s) + answer_margin);
+      next = Waiting(session, **client, id, title)
+                 .run("process_payment_intent", params, std::chrono::seconds(timeout_s) + answer_margin);
     } else if (status == "requires_confirmation") {
       next = Waiting(session, **client, id, title).run("confirm_payment_intent", id_params(id), answer_margin);
     } else if (status == "requires_approval") {

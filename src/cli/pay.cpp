@@ -27,15 +27,19 @@ std::string new_reference(std::string_view prefix) {
   return reference;
 }
 
-std::expected<std::int64_t, Failure> minor_units(const std::string& text, const std::string& currency, const char* what) {
+std::expected<std::int64_t, Failure> minor_units(const std::string& text, const std::string& currency,
+                                                 const char* what) {
   const auto amount = report::parse_decimal(text, currency);
   if (amount) return *amount;
-  return std::unexpected(Failure{Exit::Usage, std::string(what) + " " + report::printable(text) + ": " + amount.error().text, {}, {}});
+  return std::unexpected(
+      Failure{Exit::Usage, std::string(what) + " " + report::printable(text) + ": " + amount.error().text, {}, {}});
 }
 
 std::expected<std::int64_t, Failure> total_of(const std::string& amount, const std::optional<std::int64_t>& minor,
                                               const std::string& currency) {
-  if (amount.empty() == !minor) return std::unexpected(Failure{Exit::Usage, "give one amount: in major units, or in minor units with --minor", {}, {}});
+  if (amount.empty() == !minor)
+    return std::unexpected(
+        Failure{Exit::Usage, "give one amount: in major units, or in minor units with --minor", {}, {}});
   return minor ? std::expected<std::int64_t, Failure>(*minor) : minor_units(amount, currency, "amount");
 }
 
@@ -103,7 +107,8 @@ std::string receipt_of(Session& session, JsonView payment, bool merchant_copy) {
     head.reader = (*reader)["serial_number"].string().value_or(std::string_view());
     head.livemode = (*reader)["livemode"].boolean().value_or(true);
   }
-  return report::receipt(payment, head, merchant_copy ? report::Copy::Merchant : report::Copy::Customer, session.console.style());
+  return report::receipt(payment, head, merchant_copy ? report::Copy::Merchant : report::Copy::Customer,
+                         session.console.style());
 }
 
 int run_pay(Session& session, const PayOptions& options) {

@@ -10,7 +10,9 @@ namespace {
 
 constexpr int page_max = 100;
 
-Json id_params(std::string_view id) { return std::move(Json::object().set("id", id)); }
+Json id_params(std::string_view id) {
+  return std::move(Json::object().set("id", id));
+}
 
 std::string_view last_id(JsonView data) {
   const auto items = data.items();
@@ -43,8 +45,8 @@ Called pages(Session& session, std::string_view method, Json params, const ListO
 
 std::string more_line(JsonView page, const char* command) {
   if (!page["has_more"].boolean().value_or(false)) return {};
-  return "\nThere are more: nightdrop " + std::string(command) + " --starting-after " + std::string(last_id(page["data"])) +
-         ", or --all\n";
+  return "\nThere are more: nightdrop " + std::string(command) + " --starting-after " +
+         std::string(last_id(page["data"])) + ", or --all\n";
 }
 
 }  // namespace
@@ -72,7 +74,8 @@ int run_declines(Session& session, const ListOptions& options) {
 int run_show(Session& session, const Options& options) {
   const bool is_id = options.payment.size() == 35 && options.payment.starts_with("pi_");
   Json params = Json::object();
-  const auto payment = session.call("retrieve_payment_intent", params.set(is_id ? "id" : "merchant_reference", options.payment));
+  const auto payment =
+      session.call("retrieve_payment_intent", params.set(is_id ? "id" : "merchant_reference", options.payment));
   if (!payment) return session.fail(payment.error());
   return session.show(*payment, [&](JsonView object) {
     return options.receipt || options.merchant_copy ? receipt_of(session, object, options.merchant_copy)
@@ -85,7 +88,8 @@ int run_tip(Session& session, const Options& options) {
   if (!id) return session.fail(id.error());
   const auto payment = session.call("retrieve_payment_intent", id_params(*id));
   if (!payment) return session.fail(payment.error());
-  const auto tip = report::parse_decimal(options.tip_amount, (*payment)["currency"].string().value_or(std::string_view()));
+  const auto tip =
+      report::parse_decimal(options.tip_amount, (*payment)["currency"].string().value_or(std::string_view()));
   if (!tip) return session.fail({Exit::Usage, std::string("the tip: ") + tip.error().text, {}, {}});
   Json params = id_params(*id);
   params.set("amount_details", std::move(Json::object().set("tip", *tip)));
@@ -120,7 +124,8 @@ int run_ack(Session& session, const Options& options) {
   const auto acknowledged = session.call("acknowledge_decline", params);
   if (!acknowledged) return session.fail(acknowledged.error());
   return session.show(*acknowledged, [](JsonView object) {
-    return "Acknowledged: " + report::printable(object["merchant_reference"].string().value_or(std::string_view())) + "\n";
+    return "Acknowledged: " + report::printable(object["merchant_reference"].string().value_or(std::string_view())) +
+           "\n";
   });
 }
 

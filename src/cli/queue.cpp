@@ -35,8 +35,9 @@ QueueState state_of(JsonView status) {
 
 std::string progress_line(const QueueState& state, std::int64_t at_first) {
   const std::int64_t done = std::max<std::int64_t>(at_first - state.count, 0);
-  std::string line = "Forwarding " + report::bar(done, std::max<std::int64_t>(at_first, 1), 20) + ' ' + std::to_string(done) +
-                     " of " + std::to_string(std::max(at_first, state.count)) + ", " + std::to_string(state.count) + " left";
+  std::string line = "Forwarding " + report::bar(done, std::max<std::int64_t>(at_first, 1), 20) + ' ' +
+                     std::to_string(done) + " of " + std::to_string(std::max(at_first, state.count)) + ", " +
+                     std::to_string(state.count) + " left";
   if (state.paused) return line + ", paused" + (state.reason.empty() ? "" : ": " + state.reason);
   if (state.network == "offline") line += ", waiting for the network";
   return line;
@@ -59,12 +60,18 @@ std::expected<QueueState, Failure> drain(Session& session, int timeout_s) {
     session.console.progress(progress_line(state, at_first));
     if (timeout_s > 0 && Steady::now() - started > std::chrono::seconds(timeout_s)) {
       session.console.end_progress();
-      return std::unexpected(Failure{Exit::TryLater, std::to_string(state.count) + " payments are still stored; forwarding goes on by itself", {}, {}});
+      return std::unexpected(
+          Failure{Exit::TryLater,
+                  std::to_string(state.count) + " payments are still stored; forwarding goes on by itself",
+                  {},
+                  {}});
     }
     const auto client = session.client();
     if (!client) return std::unexpected(client.error());
-    if (const auto event = (*client)->next_event(look_every); !event) return std::unexpected(session.answered(std::unexpected(event.error())).error());
-    if (interrupts.pending()) return std::unexpected(Failure{Exit::Interrupted, "stopped watching; forwarding goes on by itself", {}, {}});
+    if (const auto event = (*client)->next_event(look_every); !event)
+      return std::unexpected(session.answered(std::unexpected(event.error())).error());
+    if (interrupts.pending())
+      return std::unexpected(Failure{Exit::Interrupted, "stopped watching; forwarding goes on by itself", {}, {}});
   }
 }
 
@@ -74,12 +81,14 @@ std::expected<report::Exposure, Failure> exposure(Session& session) {
   const auto client = session.client();
   if (!client) return std::unexpected(client.error());
   Json types = Json::array();
-  for (const char* status : {"stored", "forwarding", "succeeded", "declined", "expired", "canceled", "requires_review"}) {
+  for (const char* status :
+       {"stored", "forwarding", "succeeded", "declined", "expired", "canceled", "requires_review"}) {
     types.push(Json::string("payment_intent." + std::string(status)));
   }
   Json params = Json::object();
   params.set("consumer", "nightdrop-exposure").set("types", std::move(types)).set("after", 0);
-  if (const auto subscribed = session.call("subscribe", params); !subscribed) return std::unexpected(subscribed.error());
+  if (const auto subscribed = session.call("subscribe", params); !subscribed)
+    return std::unexpected(subscribed.error());
   for (;;) {
     const auto text = (*client)->next_event(500ms);
     if (!text) return std::unexpected(session.answered(std::unexpected(text.error())).error());
@@ -97,7 +106,8 @@ int show_exposure(Session& session) {
     Json all = Json::object();
     for (const auto& [currency, series] : all_points) {
       Json list = Json::array();
-      for (const auto& point : series) list.push(std::move(Json::object().set("at", rfc3339(point.at)).set("amount", point.amount)));
+      for (const auto& point : series)
+        list.push(std::move(Json::object().set("at", rfc3339(point.at)).set("amount", point.amount)));
       all.set(currency, std::move(list));
     }
     session.console.out(all.dump() + '\n');
@@ -105,8 +115,9 @@ int show_exposure(Session& session) {
   }
   if (all_points.empty()) session.console.out("Nothing was stored.\n");
   for (const auto& [currency, series] : all_points) {
-    session.console.out("At risk over time, " + report::printable(currency) + "\n\n" +
-                        report::exposure_chart(series, std::max(series.back().at, series.front().at + 1000), currency, style) + "\n");
+    session.console.out(
+        "At risk over time, " + report::printable(currency) + "\n\n" +
+        report::exposure_chart(series, std::max(series.back().at, series.front().at + 1000), currency, style) + "\n");
   }
   return static_cast<int>(Exit::Done);
 }
@@ -141,7 +152,8 @@ int run_report(Session& session, const Options& options) {
   if (options.exposure) return show_exposure(session);
   Json params = Json::object();
   if (!options.report_id.empty()) {
-    const bool number = std::ranges::all_of(options.report_id, [](char c) { return c >= '0' && c <= '9'; }) && options.report_id.size() < 16;
+    const bool number = std::ranges::all_of(options.report_id, [](char c) { return c >= '0' && c <= '9'; }) &&
+                        options.report_id.size() < 16;
     if (number) {
       params.set("id", std::int64_t{std::stoll(options.report_id)});
     } else {

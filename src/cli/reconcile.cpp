@@ -26,13 +26,16 @@ std::expected<std::string, Failure> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(file), {}};
   if (!file) return std::unexpected(Failure{Exit::NoInput, "cannot read " + path, {}, {}});
-  if (text.size() > file_bytes_max) return std::unexpected(Failure{Exit::BadData, path + " is larger than 64 MiB", {}, {}});
+  if (text.size() > file_bytes_max)
+    return std::unexpected(Failure{Exit::BadData, path + " is larger than 64 MiB", {}, {}});
   return text;
 }
 
 Json entry_json(const PosEntry& entry) {
   Json json = Json::object();
-  json.set("merchant_reference", entry.merchant_reference).set("amount", entry.amount).set("currency", entry.currency.view());
+  json.set("merchant_reference", entry.merchant_reference)
+      .set("amount", entry.amount)
+      .set("currency", entry.currency.view());
   if (!entry.last4.empty()) json.set("last4", entry.last4);
   return json;
 }
@@ -105,7 +108,8 @@ Called reconcile_in_parts(Session& session, std::vector<PosEntry> entries) {
     auto answer = ask(session, span);
     if (!answer) return answer;
     for (const JsonView finding : (*answer)["missing_on_pos"].items()) {
-      if (!known.contains(finding["merchant_reference"].string().value_or(std::string_view()))) missing.push(finding.copy());
+      if (!known.contains(finding["merchant_reference"].string().value_or(std::string_view())))
+        missing.push(finding.copy());
     }
   }
   Json whole = Json::object();
@@ -122,14 +126,17 @@ int run_reconcile(Session& session, const Options& options) {
   if (!text) return session.fail(text.error());
   auto entries = report::parse_pos_log(*text);
   if (!entries) return session.fail({Exit::BadData, options.csv_file + ": " + entries.error().text(), {}, {}});
-  if (entries->empty()) return session.fail({Exit::BadData, options.csv_file + ": there is no line after the header", {}, {}});
+  if (entries->empty())
+    return session.fail({Exit::BadData, options.csv_file + ": there is no line after the header", {}, {}});
   const bool one_line = parts_of(*entries).size() == 1;
   const auto result = one_line ? ask(session, *entries) : reconcile_in_parts(session, std::move(*entries));
   if (!result) return session.fail(result.error());
   const bool agree = (*result)["missing_on_reader"].size() + (*result)["missing_on_pos"].size() +
-                         (*result)["mismatched"].size() + (*result)["duplicates"].size() == 0;
-  return session.show(*result, [&](JsonView object) { return report::reconciliation(object, session.console.style()); },
-                      agree ? Exit::Done : Exit::Refused);
+                         (*result)["mismatched"].size() + (*result)["duplicates"].size() ==
+                     0;
+  return session.show(
+      *result, [&](JsonView object) { return report::reconciliation(object, session.console.style()); },
+      agree ? Exit::Done : Exit::Refused);
 }
 
 }  // namespace nightdrop::cli

@@ -13,9 +13,9 @@ namespace {
 using namespace std::string_view_literals;
 
 // The card or its owner ended it.
-constexpr auto ended_by_card = std::to_array({"card_declined_offline"sv, "card_blocked"sv, "card_read_failed"sv,
-                                              "card_removed"sv, "card_read_timed_out"sv, "canceled"sv,
-                                              "offline_and_card_expired"sv});
+constexpr auto ended_by_card =
+    std::to_array({"card_declined_offline"sv, "card_blocked"sv, "card_read_failed"sv, "card_removed"sv,
+                   "card_read_timed_out"sv, "canceled"sv, "offline_and_card_expired"sv});
 // The same may work in a while.
 constexpr auto for_later = std::to_array({"reader_busy"sv, "store_full"sv, "store_unavailable"sv, "network_lost"sv,
                                           "reader_not_provisioned"sv, "approver_locked"sv});
@@ -40,7 +40,8 @@ std::expected<PosClient*, Failure> Session::client() {
                       : native == ECONNREFUSED ? "no daemon listens on it"
                       : native == EACCES       ? "this user may not use it"
                                                : std::strerror(native);
-    return std::unexpected(Failure{Exit::NotReachable, "cannot reach the reader at " + socket_path_ + ": " + why, {}, {}});
+    return std::unexpected(
+        Failure{Exit::NotReachable, "cannot reach the reader at " + socket_path_ + ": " + why, {}, {}});
   }
   client_.emplace(std::move(*connected));
   return &*client_;
@@ -75,7 +76,8 @@ Called Session::answered(PosResult<std::string> result) const {
   if (const auto left = data["attempts_remaining"].integer()) {
     failure.message += ", " + std::to_string(*left) + (*left == 1 ? " attempt left" : " attempts left");
   }
-  if (const auto wait = data["retry_after_s"].integer()) failure.message += ", try again in " + report::duration(*wait * 1000);
+  if (const auto wait = data["retry_after_s"].integer())
+    failure.message += ", try again in " + report::duration(*wait * 1000);
   return std::unexpected(failure);
 }
 

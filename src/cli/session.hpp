@@ -40,7 +40,8 @@ class Session {
   // Connects, once.
   std::expected<PosClient*, Failure> client();
   // Calls a method; connects first where needed.
-  Called call(std::string_view method, const Json& params = Json::object(), Milliseconds timeout = PosClient::default_timeout);
+  Called call(std::string_view method, const Json& params = Json::object(),
+              Milliseconds timeout = PosClient::default_timeout);
   // The same with params that end in a PIN. Ensures: the PIN is wiped from what is made here.
   Called call_with_pin(std::string_view method, const Json& params, std::string_view pin);
   // What a client's answer means here.

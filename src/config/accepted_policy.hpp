@@ -18,7 +18,7 @@ struct AcceptedPolicy {
   // The signature beside the configured file when this one came from elsewhere: the configured file, found unchanged
   // and older, is no attempt to go back.
   std::string supersedes;
-  std::string reader;  // whose copy it is: a reader that was made anew does not go on with it
+  std::string reader;                    // whose copy it is: a reader that was made anew does not go on with it
   std::optional<PolicyRefusal> refused;  // a later one that was not taken
 };
 

@@ -63,7 +63,7 @@ struct VaultConfig {
   std::string root_credential;  // Files: a systemd credential's name; empty: the default
   std::string module;           // Pkcs11, as the rest: the module's path
   std::string token_label;
-  std::string pin_file;         // one of these two
+  std::string pin_file;  // one of these two
   std::string pin_credential;
 };
 

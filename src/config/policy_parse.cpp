@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <set>
 
-#include "nightdrop/encoding.hpp"
 #include "config/fields.hpp"
 #include "config/policy_json.hpp"
 #include "config/policy_limits.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/time_text.hpp"
 
 namespace nightdrop {

@@ -1,8 +1,8 @@
 // Which policy is in force: chosen at the start, replaced while the reader runs. A policy is taken only when it is
 // signed by the pinned signer, not older than any taken before, not another one of the same version, not another
 // merchant's and not run out; it is then kept as the accepted copy before it is in force. One that is refused changes
-// nothing but what is told of it. The merchant's overlay is laid over whatever is in force, without what would loosen it;
-// one that cannot be read leaves the signed policy alone in force.
+// nothing but what is told of it. The merchant's overlay is laid over whatever is in force, without what would loosen
+// it; one that cannot be read leaves the signed policy alone in force.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,8 @@
 #include <bit>
 #include <utility>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::dukpt {
 namespace {
@@ -18,22 +18,14 @@ struct KindFacts {
 
 KindFacts facts(KeyKind kind) {
   switch (kind) {
-    case KeyKind::Tdea2:
-      return {0x0000, 128};
-    case KeyKind::Tdea3:
-      return {0x0001, 192};
-    case KeyKind::Aes128:
-      return {0x0002, 128};
-    case KeyKind::Aes192:
-      return {0x0003, 192};
-    case KeyKind::Aes256:
-      return {0x0004, 256};
-    case KeyKind::Hmac128:
-      return {0x0005, 128};
-    case KeyKind::Hmac192:
-      return {0x0005, 192};
-    case KeyKind::Hmac256:
-      return {0x0005, 256};
+    case KeyKind::Tdea2: return {0x0000, 128};
+    case KeyKind::Tdea3: return {0x0001, 192};
+    case KeyKind::Aes128: return {0x0002, 128};
+    case KeyKind::Aes192: return {0x0003, 192};
+    case KeyKind::Aes256: return {0x0004, 256};
+    case KeyKind::Hmac128: return {0x0005, 128};
+    case KeyKind::Hmac192: return {0x0005, 192};
+    case KeyKind::Hmac256: return {0x0005, 256};
   }
   return {0, 0};
 }
@@ -87,14 +79,10 @@ std::size_t key_size(KeyKind kind) {
 
 Result<KeyKind> aes_kind(std::size_t key_bytes) {
   switch (key_bytes) {
-    case 16:
-      return KeyKind::Aes128;
-    case 24:
-      return KeyKind::Aes192;
-    case 32:
-      return KeyKind::Aes256;
-    default:
-      return failure(Errc::InvalidArgument, "an AES DUKPT key has 16, 24 or 32 bytes");
+    case 16: return KeyKind::Aes128;
+    case 24: return KeyKind::Aes192;
+    case 32: return KeyKind::Aes256;
+    default: return failure(Errc::InvalidArgument, "an AES DUKPT key has 16, 24 or 32 bytes");
   }
 }
 

@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/pin_block.hpp"
 #include "crypto/primitives.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/words.hpp"
 
 namespace nightdrop {
@@ -13,12 +13,9 @@ namespace {
 // PIN and data keys of one envelope are of one kind.
 Result<dukpt::KeyKind> key_kind(KeyType type) {
   switch (type) {
-    case KeyType::Aes128:
-      return dukpt::KeyKind::Aes128;
-    case KeyType::Aes256:
-      return dukpt::KeyKind::Aes256;
-    case KeyType::Aes192:
-      break;
+    case KeyType::Aes128: return dukpt::KeyKind::Aes128;
+    case KeyType::Aes256: return dukpt::KeyKind::Aes256;
+    case KeyType::Aes192: break;
   }
   return failure(Errc::InvalidArgument, "an envelope's key is AES-128 or AES-256");
 }

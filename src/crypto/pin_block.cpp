@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::pin_block {
 namespace {

@@ -23,12 +23,9 @@ std::unique_lock<std::mutex> psa_lock() {
 std::unexpected<Error> psa_failure(std::int32_t status, const char* text) {
   switch (status) {
     case PSA_ERROR_INVALID_ARGUMENT:
-    case PSA_ERROR_NOT_SUPPORTED:
-      return failure(Errc::InvalidArgument, text, status);
-    case PSA_ERROR_INVALID_SIGNATURE:
-      return failure(Errc::WrongKey, text, status);
-    default:
-      return failure(Errc::CryptoFailed, text, status);
+    case PSA_ERROR_NOT_SUPPORTED: return failure(Errc::InvalidArgument, text, status);
+    case PSA_ERROR_INVALID_SIGNATURE: return failure(Errc::WrongKey, text, status);
+    default: return failure(Errc::CryptoFailed, text, status);
   }
 }
 

@@ -92,36 +92,21 @@ bool all_digits(std::string_view text) {
 
 std::string_view scheme_name(Scheme scheme) {
   switch (scheme) {
-    case Scheme::Unknown:
-      return "unknown";
-    case Scheme::Visa:
-      return "visa";
-    case Scheme::VisaUsCommonDebit:
-      return "visa_us_common_debit";
-    case Scheme::Mastercard:
-      return "mastercard";
-    case Scheme::Maestro:
-      return "maestro";
-    case Scheme::Amex:
-      return "amex";
-    case Scheme::Discover:
-      return "discover";
-    case Scheme::Diners:
-      return "diners";
-    case Scheme::Jcb:
-      return "jcb";
-    case Scheme::Unionpay:
-      return "unionpay";
-    case Scheme::Interac:
-      return "interac";
-    case Scheme::Eftpos:
-      return "eftpos";
-    case Scheme::CartesBancaires:
-      return "cartes_bancaires";
-    case Scheme::Girocard:
-      return "girocard";
-    case Scheme::UsCommonDebit:
-      return "us_common_debit";
+    case Scheme::Unknown: return "unknown";
+    case Scheme::Visa: return "visa";
+    case Scheme::VisaUsCommonDebit: return "visa_us_common_debit";
+    case Scheme::Mastercard: return "mastercard";
+    case Scheme::Maestro: return "maestro";
+    case Scheme::Amex: return "amex";
+    case Scheme::Discover: return "discover";
+    case Scheme::Diners: return "diners";
+    case Scheme::Jcb: return "jcb";
+    case Scheme::Unionpay: return "unionpay";
+    case Scheme::Interac: return "interac";
+    case Scheme::Eftpos: return "eftpos";
+    case Scheme::CartesBancaires: return "cartes_bancaires";
+    case Scheme::Girocard: return "girocard";
+    case Scheme::UsCommonDebit: return "us_common_debit";
   }
   return "unknown";
 }
@@ -146,34 +131,21 @@ Scheme scheme_of_pan(std::string_view pan) {
 
 Brand brand_of(Scheme scheme) {
   switch (scheme) {
-    case Scheme::Unknown:
-      return Brand::Unknown;
+    case Scheme::Unknown: return Brand::Unknown;
     case Scheme::Visa:
-    case Scheme::VisaUsCommonDebit:
-      return Brand::Visa;
-    case Scheme::Mastercard:
-      return Brand::Mastercard;
-    case Scheme::Maestro:
-      return Brand::Maestro;
-    case Scheme::Amex:
-      return Brand::Amex;
+    case Scheme::VisaUsCommonDebit: return Brand::Visa;
+    case Scheme::Mastercard: return Brand::Mastercard;
+    case Scheme::Maestro: return Brand::Maestro;
+    case Scheme::Amex: return Brand::Amex;
     case Scheme::Discover:
-    case Scheme::Diners:
-      return Brand::Discover;
-    case Scheme::Jcb:
-      return Brand::Jcb;
-    case Scheme::Unionpay:
-      return Brand::Unionpay;
-    case Scheme::Interac:
-      return Brand::Interac;
-    case Scheme::Eftpos:
-      return Brand::Eftpos;
-    case Scheme::CartesBancaires:
-      return Brand::CartesBancaires;
-    case Scheme::Girocard:
-      return Brand::Girocard;
-    case Scheme::UsCommonDebit:
-      return Brand::Unknown;
+    case Scheme::Diners: return Brand::Discover;
+    case Scheme::Jcb: return Brand::Jcb;
+    case Scheme::Unionpay: return Brand::Unionpay;
+    case Scheme::Interac: return Brand::Interac;
+    case Scheme::Eftpos: return Brand::Eftpos;
+    case Scheme::CartesBancaires: return Brand::CartesBancaires;
+    case Scheme::Girocard: return Brand::Girocard;
+    case Scheme::UsCommonDebit: return Brand::Unknown;
   }
   return Brand::Unknown;
 }
@@ -192,16 +164,14 @@ bool is_international(Scheme scheme) {
     case Scheme::Discover:
     case Scheme::Diners:
     case Scheme::Jcb:
-    case Scheme::Unionpay:
-      return true;
+    case Scheme::Unionpay: return true;
     case Scheme::Unknown:
     case Scheme::VisaUsCommonDebit:
     case Scheme::Interac:
     case Scheme::Eftpos:
     case Scheme::CartesBancaires:
     case Scheme::Girocard:
-    case Scheme::UsCommonDebit:
-      return false;
+    case Scheme::UsCommonDebit: return false;
   }
   return false;
 }

@@ -62,26 +62,16 @@ std::vector<std::string_view> set_bits(std::span<const BitWords> table, Bytes va
 
 std::string_view method_words(std::uint8_t code) {
   switch (code) {
-    case 0x00:
-      return "failed";
-    case 0x01:
-      return "offline PIN, plain";
-    case 0x02:
-      return "online PIN";
-    case 0x03:
-      return "offline PIN, plain, and signature";
-    case 0x04:
-      return "offline PIN, enciphered";
-    case 0x05:
-      return "offline PIN, enciphered, and signature";
-    case 0x1E:
-      return "signature";
-    case 0x1F:
-      return "none required";
-    case 0x3F:
-      return "none performed";
-    default:
-      return "other";
+    case 0x00: return "failed";
+    case 0x01: return "offline PIN, plain";
+    case 0x02: return "online PIN";
+    case 0x03: return "offline PIN, plain, and signature";
+    case 0x04: return "offline PIN, enciphered";
+    case 0x05: return "offline PIN, enciphered, and signature";
+    case 0x1E: return "signature";
+    case 0x1F: return "none required";
+    case 0x3F: return "none performed";
+    default: return "other";
   }
 }
 
@@ -96,14 +86,10 @@ std::string_view condition_words(std::uint8_t code) {
 
 std::string_view cryptogram_words(CryptogramType type) {
   switch (type) {
-    case CryptogramType::Aac:
-      return "AAC: declined offline";
-    case CryptogramType::Tc:
-      return "TC: approved offline";
-    case CryptogramType::Arqc:
-      return "ARQC: asks the issuer";
-    case CryptogramType::Reserved:
-      return "reserved";
+    case CryptogramType::Aac: return "AAC: declined offline";
+    case CryptogramType::Tc: return "TC: approved offline";
+    case CryptogramType::Arqc: return "ARQC: asks the issuer";
+    case CryptogramType::Reserved: return "reserved";
   }
   return "reserved";
 }

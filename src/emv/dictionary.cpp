@@ -134,16 +134,11 @@ Format tag_format(Tag tag) {
 
 std::string_view format_name(Format format) {
   switch (format) {
-    case Format::Binary:
-      return "b";
-    case Format::Numeric:
-      return "n";
-    case Format::CompressedNumeric:
-      return "cn";
-    case Format::Alphanumeric:
-      return "an";
-    case Format::AlphanumericSpecial:
-      return "ans";
+    case Format::Binary: return "b";
+    case Format::Numeric: return "n";
+    case Format::CompressedNumeric: return "cn";
+    case Format::Alphanumeric: return "an";
+    case Format::AlphanumericSpecial: return "ans";
   }
   return "b";
 }

@@ -72,7 +72,8 @@ bool holds_pan(std::string_view text) {
       run.push_back(c);
       continue;
     }
-    const bool joins = (c == ' ' || c == '-') && !run.empty() && i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9';
+    const bool joins =
+        (c == ' ' || c == '-') && !run.empty() && i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9';
     if (joins) continue;
     found = found || run_is_pan();
     wipe({reinterpret_cast<std::uint8_t*>(run.data()), run.size()});

@@ -22,8 +22,8 @@ std::string last4(std::string_view pan);
 // Stars and the last four for 12 to 19 digits; "****" for anything else, whatever it is. Standard: PCI DSS 3.4.1.
 std::string mask_pan(std::string_view pan);
 
-// Whether a card number hides in free text: 13 to 19 digits, single spaces or hyphens between them allowed, with a right
-// check digit and the first digits of a card scheme.
+// Whether a card number hides in free text: 13 to 19 digits, single spaces or hyphens between them allowed, with a
+// right check digit and the first digits of a card scheme.
 bool holds_pan(std::string_view text);
 
 }  // namespace nightdrop::emv

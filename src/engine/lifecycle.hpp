@@ -12,23 +12,23 @@
 namespace nightdrop::engine {
 
 enum class Event : std::uint8_t {
-  CardRead,         // the reader has the card's data
-  CardRefused,      // refused, failed or discarded before anything was sent
-  ApprovalNeeded,   // above the approval threshold
+  CardRead,        // the reader has the card's data
+  CardRefused,     // refused, failed or discarded before anything was sent
+  ApprovalNeeded,  // above the approval threshold
   ManagerApproved,
-  SendOnline,       // the durable record of an online attempt
-  Store,            // accepted offline, or an unknown outcome that may be stored
-  Forward,          // about to be sent from the queue
-  NotSent,          // the attempt never began: nobody can have it
-  NoAnswer,         // outcome unknown, or "again later"
+  SendOnline,  // the durable record of an online attempt
+  Store,       // accepted offline, or an unknown outcome that may be stored
+  Forward,     // about to be sent from the queue
+  NotSent,     // the attempt never began: nobody can have it
+  NoAnswer,    // outcome unknown, or "again later"
   HostApproved,
   HostDeclined,
-  HostRejected,     // the answer can't be used: conflict, malformed, refused request
-  Voided,           // canceled before it was sent
-  Reversed,         // a reversal undid it, or stands for an unknown outcome that may not be stored
+  HostRejected,  // the answer can't be used: conflict, malformed, refused request
+  Voided,        // canceled before it was sent
+  Reversed,      // a reversal undid it, or stands for an unknown outcome that may not be stored
   DeadlinePassed,
-  RetryDue,         // a declined payment is tried again under the policy
-  Released,         // a person sends an expired or reviewed one again
+  RetryDue,  // a declined payment is tried again under the policy
+  Released,  // a person sends an expired or reviewed one again
 };
 inline constexpr std::size_t event_count = 17;
 
@@ -57,26 +57,28 @@ inline constexpr std::array<table_detail::Row, status_count> lifecycle = [] {
   constexpr auto ca = S::Canceled;
   constexpr auto rr = S::RequiresReview;
   return std::array<table_detail::Row, status_count>{{
-      //                   Card  Card     Approval Manager   Send    Store Forw. Not   No     Host  Host  Host            Dead-  Retry  Re-
-      //                   Read  Refused  Needed   Approved  Online              Sent  Answer Appr. Decl. Rej.  Void Rev. line   Due    leased
-      /* requires_pm    */ {rc,  pm,      x,       pm,       x,      x,    x,    x,    x,     x,    x,    x,    ca,  x,   x,     x,     x},
-      /* requires_conf. */ {x,   pm,      ra,      rc,       pr,     st,   x,    x,    x,     x,    x,    x,    ca,  x,   x,     x,     x},
-      /* requires_appr. */ {x,   pm,      x,       rc,       x,      x,    x,    x,    x,     x,    x,    x,    ca,  x,   x,     x,     x},
-      /* processing     */ {x,   pm,      x,       x,        x,      st,   x,    pr,   pr,    ok,   de,   rr,   x,   ca,  x,     x,     x},
-      /* stored         */ {x,   x,       x,       x,        x,      x,    fw,   x,    x,     x,    x,    x,    ca,  ca,  ex,    x,     x},
-      /* forwarding     */ {x,   x,       x,       x,        x,      x,    fw,   st,   st,    ok,   de,   rr,   x,   ca,  x,     x,     x},
-      /* succeeded      */ {x,   x,       x,       x,        x,      x,    x,    x,    x,     x,    x,    x,    x,   ca,  x,     x,     x},
-      /* declined       */ {x,   x,       x,       x,        x,      x,    x,    x,    x,     x,    x,    x,    x,   x,   x,     st,    x},
-      /* expired        */ {x,   x,       x,       x,        x,      x,    x,    x,    x,     x,    x,    x,    ca,  x,   x,     x,     st},
-      /* canceled       */ {x,   x,       x,       x,        x,      x,    x,    x,    x,     x,    x,    x,    x,   x,   x,     x,     x},
-      /* requires_review*/ {x,   x,       x,       x,        x,      x,    x,    x,    x,     x,    x,    x,    x,   ca,  x,     x,     x},
+      //                   Card  Card     Approval Manager   Send    Store Forw. Not   No     Host  Host  Host Dead-
+      //                   Retry  Re-
+      //                   Read  Refused  Needed   Approved  Online              Sent  Answer Appr. Decl. Rej.  Void
+      //                   Rev. line   Due    leased
+      /* requires_pm    */ {rc, pm, x, pm, x, x, x, x, x, x, x, x, ca, x, x, x, x},
+      /* requires_conf. */ {x, pm, ra, rc, pr, st, x, x, x, x, x, x, ca, x, x, x, x},
+      /* requires_appr. */ {x, pm, x, rc, x, x, x, x, x, x, x, x, ca, x, x, x, x},
+      /* processing     */ {x, pm, x, x, x, st, x, pr, pr, ok, de, rr, x, ca, x, x, x},
+      /* stored         */ {x, x, x, x, x, x, fw, x, x, x, x, x, ca, ca, ex, x, x},
+      /* forwarding     */ {x, x, x, x, x, x, fw, st, st, ok, de, rr, x, ca, x, x, x},
+      /* succeeded      */ {x, x, x, x, x, x, x, x, x, x, x, x, x, ca, x, x, x},
+      /* declined       */ {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, st, x},
+      /* expired        */ {x, x, x, x, x, x, x, x, x, x, x, x, ca, x, x, x, st},
+      /* canceled       */ {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x},
+      /* requires_review*/ {x, x, x, x, x, x, x, x, x, x, x, x, x, ca, x, x, x},
   }};
 }();
 
 inline constexpr std::array<std::string_view, event_count> event_names{
-    "card_read",     "card_refused", "approval_needed", "manager_approved", "send_online", "store",
-    "forward",       "not_sent",     "no_answer",       "host_approved",    "host_declined", "host_rejected",
-    "voided",        "reversed",     "deadline_passed", "retry_due",        "released"};
+    "card_read", "card_refused", "approval_needed", "manager_approved", "send_online",   "store",
+    "forward",   "not_sent",     "no_answer",       "host_approved",    "host_declined", "host_rejected",
+    "voided",    "reversed",     "deadline_passed", "retry_due",        "released"};
 
 // Where the event leads from the state; nothing where it is forbidden.
 constexpr std::optional<Status> next(Status state, Event event) {

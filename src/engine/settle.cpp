@@ -107,7 +107,8 @@ struct Reader {
     Decline review;
     review.reason = answer.code.empty() ? "rejected" : answer.code;
     review.category = DeclineCategory::Hard;
-    const bool may_be_charged = before.outcome_unknown || before.authorization || answer.status == 409 || answer.status == 200;
+    const bool may_be_charged =
+        before.outcome_unknown || before.authorization || answer.status == 409 || answer.status == 200;
     review.next_action =
         may_be_charged
             ? "The acquirer could not use this request, but the card may have been charged; support must look at it."

@@ -37,7 +37,9 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // RFC 8259, 6: no plus, no leading zeros, digits on both sides of the point. Moves `i` behind the number.
 bool take_number(std::string_view text, std::size_t& i) {
@@ -96,11 +98,21 @@ std::string take(char* printed) {
 
 }  // namespace
 
-bool JsonView::is_null() const { return cJSON_IsNull(node_) != 0; }
-bool JsonView::is_object() const { return cJSON_IsObject(node_) != 0; }
-bool JsonView::is_array() const { return cJSON_IsArray(node_) != 0; }
-bool JsonView::is_string() const { return cJSON_IsString(node_) != 0; }
-bool JsonView::is_bool() const { return cJSON_IsBool(node_) != 0; }
+bool JsonView::is_null() const {
+  return cJSON_IsNull(node_) != 0;
+}
+bool JsonView::is_object() const {
+  return cJSON_IsObject(node_) != 0;
+}
+bool JsonView::is_array() const {
+  return cJSON_IsArray(node_) != 0;
+}
+bool JsonView::is_string() const {
+  return cJSON_IsString(node_) != 0;
+}
+bool JsonView::is_bool() const {
+  return cJSON_IsBool(node_) != 0;
+}
 bool JsonView::is_integer() const {
   return cJSON_IsNumber(node_) != 0 && std::trunc(node_->valuedouble) == node_->valuedouble &&
          std::abs(node_->valuedouble) <= integer_max;
@@ -138,10 +150,18 @@ std::vector<JsonView> JsonView::items() const {
 std::string_view JsonView::key() const {
   return node_ != nullptr && node_->string != nullptr ? std::string_view(node_->string) : std::string_view();
 }
-std::size_t JsonView::size() const { return items().size(); }
-std::string JsonView::dump() const { return node_ == nullptr ? "null" : take(cJSON_PrintUnformatted(node_)); }
-std::string JsonView::dump_pretty() const { return node_ == nullptr ? "null" : take(cJSON_Print(node_)); }
-Json JsonView::copy() const { return node_ == nullptr ? Json::null() : Json(cJSON_Duplicate(node_, 1)); }
+std::size_t JsonView::size() const {
+  return items().size();
+}
+std::string JsonView::dump() const {
+  return node_ == nullptr ? "null" : take(cJSON_PrintUnformatted(node_));
+}
+std::string JsonView::dump_pretty() const {
+  return node_ == nullptr ? "null" : take(cJSON_Print(node_));
+}
+Json JsonView::copy() const {
+  return node_ == nullptr ? Json::null() : Json(cJSON_Duplicate(node_, 1));
+}
 
 Result<Json> Json::parse(std::string_view text) {
   if (!is_utf8(text)) return failure(Errc::Malformed, "the text is not UTF-8, or holds NUL");
@@ -157,19 +177,33 @@ Result<Json> Json::parse(std::string_view text) {
   return document;
 }
 
-Json Json::object() { return Json(cJSON_CreateObject()); }
-Json Json::array() { return Json(cJSON_CreateArray()); }
-Json Json::null() { return Json(cJSON_CreateNull()); }
-Json Json::string(std::string_view value) { return Json(cJSON_CreateString(std::string(value).c_str())); }
-Json Json::integer(std::int64_t value) { return Json(cJSON_CreateNumber(static_cast<double>(value))); }
-Json Json::boolean(bool value) { return Json(cJSON_CreateBool(value ? 1 : 0)); }
+Json Json::object() {
+  return Json(cJSON_CreateObject());
+}
+Json Json::array() {
+  return Json(cJSON_CreateArray());
+}
+Json Json::null() {
+  return Json(cJSON_CreateNull());
+}
+Json Json::string(std::string_view value) {
+  return Json(cJSON_CreateString(std::string(value).c_str()));
+}
+Json Json::integer(std::int64_t value) {
+  return Json(cJSON_CreateNumber(static_cast<double>(value)));
+}
+Json Json::boolean(bool value) {
+  return Json(cJSON_CreateBool(value ? 1 : 0));
+}
 
 Json::Json(Json&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
 Json& Json::operator=(Json&& other) noexcept {
   std::swap(node_, other.node_);
   return *this;
 }
-Json::~Json() { cJSON_Delete(node_); }
+Json::~Json() {
+  cJSON_Delete(node_);
+}
 
 Json& Json::set(std::string_view key, Json value) {
   const std::string name(key);

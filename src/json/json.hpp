@@ -1,6 +1,6 @@
 // cJSON, owned and typed: a document that is parsed strictly or built up, and cheap views into it.
-// Integers are exact and below 10^15. Strings are UTF-8; parse() refuses other bytes, NUL, anything after the document and what
-// RFC 8259 does not know. Of members with the same name the first counts.
+// Integers are exact and below 10^15. Strings are UTF-8; parse() refuses other bytes, NUL, anything after the document
+// and what RFC 8259 does not know. Of members with the same name the first counts.
 #pragma once
 
 #include <cstdint>

@@ -283,8 +283,7 @@ void Methods::update_policy(Params& params, const Responder& respond) {
   if (handed_in.signature.empty() && !handed_in.document.empty()) params.fail("signature", "is missing");
   ND_CHECK(params, respond);
   if (!update_policy_) {
-    return answer(respond,
-                  terminal::refuse(PosCode::UnexpectedState, "This reader takes no policy over this socket."));
+    return answer(respond, terminal::refuse(PosCode::UnexpectedState, "This reader takes no policy over this socket."));
   }
   update_policy_(handed_in, respond);
 }

@@ -194,8 +194,8 @@ Result<void> FileReaderHome::State::finish_erasing() {
   return destroy(home(erasing_file));
 }
 
-// The queue's own files and no others (docs/store_format.md): a folder may be shared, and a sealed export holds payments
-// that wait and are nowhere else.
+// The queue's own files and no others (docs/store_format.md): a folder may be shared, and a sealed export holds
+// payments that wait and are nowhere else.
 Result<void> FileReaderHome::State::clear_queue(const fs::path& queue) {
   std::error_code error;
   std::vector<fs::path> files;

@@ -25,7 +25,6 @@
 
 #include "nightdrop/durable_file.hpp"
 
-
 namespace nightdrop::provisioning {
 namespace {
 

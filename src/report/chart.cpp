@@ -62,7 +62,8 @@ void Exposure::take(JsonView event) {
 std::string exposure_chart(std::span<const ExposurePoint> points, UtcMs until, std::string_view currency,
                            const Style& style, std::size_t height) {
   if (points.empty()) return "Nothing was stored.\n";
-  const std::int64_t top = std::max<std::int64_t>(std::ranges::max_element(points, {}, &ExposurePoint::amount)->amount, 1);
+  const std::int64_t top =
+      std::max<std::int64_t>(std::ranges::max_element(points, {}, &ExposurePoint::amount)->amount, 1);
   const std::string top_label = decimal(top, currency);
   const std::size_t label = std::max(top_label.size(), std::size_t{4});
   const std::size_t columns = std::max<std::size_t>(style.width > label + 4 ? style.width - label - 3 : 10, 10);
@@ -86,7 +87,8 @@ std::string exposure_chart(std::span<const ExposurePoint> points, UtcMs until, s
   out += std::string(label, ' ') + " └" + repeated("─", columns) + '\n';
   const std::string from_text = local_time(points.front().at, style, true).substr(11);
   const std::string until_text = local_time(until, style, true).substr(11);
-  const std::size_t between = columns > from_text.size() + until_text.size() ? columns - from_text.size() - until_text.size() : 1;
+  const std::size_t between =
+      columns > from_text.size() + until_text.size() ? columns - from_text.size() - until_text.size() : 1;
   out += std::string(label + 2, ' ') + from_text + std::string(between, ' ') + until_text + '\n';
   return out;
 }

@@ -34,7 +34,9 @@ class Cursor {
   }
   std::size_t line() const { return line_; }
   std::size_t column() const { return column_; }
-  std::unexpected<CsvError> wrong(const char* message) const { return std::unexpected(CsvError{line_, column_, message}); }
+  std::unexpected<CsvError> wrong(const char* message) const {
+    return std::unexpected(CsvError{line_, column_, message});
+  }
 
  private:
   std::string_view rest_;
@@ -115,12 +117,14 @@ std::expected<std::int64_t, CsvError> read_minor(const CsvField& field) {
 std::expected<PosEntry, CsvError> read_entry(const std::vector<CsvField>& record, const Columns& columns) {
   PosEntry entry;
   const CsvField& reference = record[*columns.reference];
-  if (!is_reference(reference.text)) return wrong_field(reference, "merchant_reference must be 1 to 64 printable ASCII characters");
+  if (!is_reference(reference.text))
+    return wrong_field(reference, "merchant_reference must be 1 to 64 printable ASCII characters");
   entry.merchant_reference = reference.text;
 
   const CsvField& currency = record[*columns.currency];
   std::string code = currency.text;
-  std::ranges::transform(code, code.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::ranges::transform(code, code.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   if (!is_iso4217(code)) return wrong_field(currency, "the currency is none of ISO 4217");
   std::ranges::copy(code, entry.currency.code.begin());
 
@@ -134,11 +138,13 @@ std::expected<PosEntry, CsvError> read_entry(const std::vector<CsvField>& record
     if (!value) return std::unexpected(value.error());
     entry.amount = *value;
   }
-  if (entry.amount < 1 || entry.amount > amount_max) return wrong_field(amount, "the amount is outside of what a payment may be");
+  if (entry.amount < 1 || entry.amount > amount_max)
+    return wrong_field(amount, "the amount is outside of what a payment may be");
 
   if (columns.last4) {
     const CsvField& last4 = record[*columns.last4];
-    const bool four = last4.text.size() == 4 && std::ranges::all_of(last4.text, [](char c) { return c >= '0' && c <= '9'; });
+    const bool four =
+        last4.text.size() == 4 && std::ranges::all_of(last4.text, [](char c) { return c >= '0' && c <= '9'; });
     if (!last4.text.empty() && !four) return wrong_field(last4, "last4 must be four digits or empty");
     entry.last4 = last4.text;
   }

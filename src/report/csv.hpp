@@ -28,8 +28,8 @@ struct CsvField {
   std::size_t column{1};
 };
 
-// The records of a file, empty lines left out; quotes are undone, LF and CRLF end a record, a byte order mark is skipped.
-// Standard: RFC 4180.
+// The records of a file, empty lines left out; quotes are undone, LF and CRLF end a record, a byte order mark is
+// skipped. Standard: RFC 4180.
 std::expected<std::vector<std::vector<CsvField>>, CsvError> parse_csv(std::string_view text);
 
 // The entries of a POS's log. Columns by the header's names, in any order: merchant_reference; currency; amount

@@ -26,13 +26,15 @@ constexpr auto codes = std::to_array<std::string_view>({
 });
 static_assert(std::ranges::is_sorted(codes));
 
-constexpr auto without_decimals = std::to_array<std::string_view>({"bif", "clp", "djf", "gnf", "isk", "jpy", "kmf", "krw",
-                                                                   "pyg", "rwf", "ugx", "uyi", "vnd", "vuv", "xaf", "xof",
-                                                                   "xpf"});
+constexpr auto without_decimals =
+    std::to_array<std::string_view>({"bif", "clp", "djf", "gnf", "isk", "jpy", "kmf", "krw", "pyg", "rwf", "ugx", "uyi",
+                                     "vnd", "vuv", "xaf", "xof", "xpf"});
 constexpr auto with_three = std::to_array<std::string_view>({"bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"});
 constexpr auto with_four = std::to_array<std::string_view>({"clf", "uyw"});
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // Takes the commas out of whole units; nothing where they do not stand between groups of three.
 std::optional<std::string> without_grouping(std::string_view whole) {
@@ -56,7 +58,9 @@ std::optional<std::string> without_grouping(std::string_view whole) {
 
 }  // namespace
 
-bool is_iso4217(std::string_view code) { return std::ranges::binary_search(codes, code); }
+bool is_iso4217(std::string_view code) {
+  return std::ranges::binary_search(codes, code);
+}
 
 std::optional<int> currency_exponent(std::string_view code) {
   if (!is_iso4217(code)) return std::nullopt;

@@ -9,7 +9,9 @@
 namespace nightdrop::report {
 namespace {
 
-std::string text_of(JsonView value) { return std::string(value.string().value_or(std::string_view())); }
+std::string text_of(JsonView value) {
+  return std::string(value.string().value_or(std::string_view()));
+}
 
 // A time of the protocol in local time; empty when null.
 std::string time_of(JsonView value, const Style& style, bool seconds = false) {
@@ -43,8 +45,9 @@ std::string why(JsonView payment) {
   const std::string code = text_of(payment["decline"]["response_code"]);
   if (reason.empty()) reason = std::string(status_text(status));
   if (!code.empty()) reason += " (" + code + ")";
-  return status == "declined" ? reason : std::string(status_text(status)) +
-                                             (payment["decline"]["reason"].is_string() ? ": " + reason : std::string());
+  return status == "declined" ? reason
+                              : std::string(status_text(status)) +
+                                    (payment["decline"]["reason"].is_string() ? ": " + reason : std::string());
 }
 
 // Names and values in two columns, values without a text left out.
@@ -114,8 +117,10 @@ std::string what_to_do(JsonView payment) {
   if (!given.empty()) return given;
   const std::string status = text_of(payment["status"]);
   if (status == "expired") return "It was never sent. Ask the customer to pay again, then acknowledge it.";
-  if (status == "requires_review") return "Ask the acquirer what became of it, with its ID, before anything is charged again.";
-  if (payment["decline"]["category"].string() == "hard") return "Never try this card again. Ask for another way to pay.";
+  if (status == "requires_review")
+    return "Ask the acquirer what became of it, with its ID, before anything is charged again.";
+  if (payment["decline"]["category"].string() == "hard")
+    return "Never try this card again. Ask for another way to pay.";
   return "Ask the customer for another way to pay, then acknowledge it.";
 }
 
@@ -177,7 +182,8 @@ std::string payment_details(JsonView payment, const Style& style) {
     facts.add("What to do", what_to_do(payment));
   }
   if (const JsonView cancellation = payment["cancellation"]; cancellation.is_object()) {
-    facts.add("Canceled", time_of(cancellation["at"], style, true) + ", " + plain_words(text_of(cancellation["reason"])));
+    facts.add("Canceled",
+              time_of(cancellation["at"], style, true) + ", " + plain_words(text_of(cancellation["reason"])));
   }
   return facts.text();
 }

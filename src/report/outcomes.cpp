@@ -10,9 +10,13 @@
 namespace nightdrop::report {
 namespace {
 
-std::string text_of(JsonView value) { return std::string(value.string().value_or(std::string_view())); }
+std::string text_of(JsonView value) {
+  return std::string(value.string().value_or(std::string_view()));
+}
 
-std::string number_of(JsonView value) { return std::to_string(value.integer().value_or(0)); }
+std::string number_of(JsonView value) {
+  return std::to_string(value.integer().value_or(0));
+}
 
 std::string run_line(JsonView report, const Style& style) {
   const auto started = parse_rfc3339(text_of(report["started_at"]));
@@ -55,7 +59,8 @@ void write_pretty(JsonView value, std::size_t depth, std::string& out) {
 // One entry of a reconciliation's lists as a row.
 void add_finding(Table& table, std::string_view what, Tone tone, JsonView finding) {
   const auto amount = [](JsonView record) {
-    return record.is_object() ? money(record["amount"].integer().value_or(0), text_of(record["currency"])) : std::string("–");
+    return record.is_object() ? money(record["amount"].integer().value_or(0), text_of(record["currency"]))
+                              : std::string("–");
   };
   std::string differs;
   for (const JsonView field : finding["fields"].items()) differs += (differs.empty() ? "" : ", ") + text_of(field);
@@ -105,10 +110,11 @@ std::string reconciliation(JsonView result, const Style& style) {
                {"POS", true, Fit::Whole, 8, 90},
                {"READER", true, Fit::Whole, 8, 90},
                {"STATUS", false, Fit::Clip, 10, 50}});
-  const auto lists = std::to_array<std::pair<const char*, std::string_view>>({{"mismatched", "differs"},
-                                                                              {"missing_on_reader", "not on the reader"},
-                                                                              {"missing_on_pos", "not in the POS's log"},
-                                                                              {"duplicates", "twice in the POS's log"}});
+  const auto lists =
+      std::to_array<std::pair<const char*, std::string_view>>({{"mismatched", "differs"},
+                                                               {"missing_on_reader", "not on the reader"},
+                                                               {"missing_on_pos", "not in the POS's log"},
+                                                               {"duplicates", "twice in the POS's log"}});
   for (const auto& [key, what] : lists) {
     for (const JsonView finding : result[key].items()) add_finding(table, what, Tone::Bad, finding);
   }

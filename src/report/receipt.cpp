@@ -11,10 +11,16 @@
 namespace nightdrop::report {
 namespace {
 
-std::string_view text_of(JsonView value) { return value.string().value_or(std::string_view()); }
+std::string_view text_of(JsonView value) {
+  return value.string().value_or(std::string_view());
+}
 
-bool is_refund(JsonView payment) { return payment["object"].string() == "refund"; }
-bool was_reversed(JsonView payment) { return payment["cancellation"]["reason"].string() == "reversed"; }
+bool is_refund(JsonView payment) {
+  return payment["object"].string() == "refund";
+}
+bool was_reversed(JsonView payment) {
+  return payment["cancellation"]["reason"].string() == "reversed";
+}
 
 // The digits of a hex byte; -1 where there are none.
 int hex_byte(std::string_view hex, std::size_t index) {
@@ -51,7 +57,8 @@ std::string_view explanation(JsonView payment) {
     return "This payment was accepted while the card network could not be reached. It will be sent to the card "
            "issuer when the connection is back, who may still decline it.";
   }
-  if (status == "declined") return refund ? "The refund was not accepted. No money was paid out." : "No money was taken.";
+  if (status == "declined")
+    return refund ? "The refund was not accepted. No money was paid out." : "No money was taken.";
   if (status == "expired") return "This payment was not sent in time. It is not authorized and no money was taken.";
   if (status == "requires_review") return "The outcome is being clarified. This payment is not authorized.";
   if (status == "canceled") {

@@ -78,7 +78,8 @@ Result<Reconciliation> reconcile(std::span<const PosEntry> entries, const Reader
 
   auto payments = book.between(*span.from, *span.to);
   if (!payments) return std::unexpected(payments.error());
-  std::ranges::sort(*payments, {}, [](const Payment& each) { return std::pair(each.created_at, std::string_view(each.id)); });
+  std::ranges::sort(*payments, {},
+                    [](const Payment& each) { return std::pair(each.created_at, std::string_view(each.id)); });
   for (Payment& payment : *payments) {
     if (!is_sale(payment) || seen.contains(payment.merchant_reference)) continue;
     std::string reference = payment.merchant_reference;
@@ -88,18 +89,18 @@ Result<Reconciliation> reconcile(std::span<const PosEntry> entries, const Reader
 }
 
 Reconciliation reconcile(std::span<const PosEntry> entries, std::span<const Payment> payments) {
-  const ReaderBook book{
-      .find = [payments](std::string_view reference) -> Result<std::optional<Payment>> {
-        const auto found = std::ranges::find(payments, reference, &Payment::merchant_reference);
-        return found == payments.end() ? std::nullopt : std::optional(*found);
-      },
-      .between = [payments](UtcMs from, UtcMs to) -> Result<std::vector<Payment>> {
-        std::vector<Payment> within;
-        std::ranges::copy_if(payments, std::back_inserter(within), [from, to](const Payment& payment) {
-          return payment.created_at >= from && payment.created_at <= to;
-        });
-        return within;
-      }};
+  const ReaderBook book{.find = [payments](std::string_view reference) -> Result<std::optional<Payment>> {
+                          const auto found = std::ranges::find(payments, reference, &Payment::merchant_reference);
+                          return found == payments.end() ? std::nullopt : std::optional(*found);
+                        },
+                        .between = [payments](UtcMs from, UtcMs to) -> Result<std::vector<Payment>> {
+                          std::vector<Payment> within;
+                          std::ranges::copy_if(payments, std::back_inserter(within),
+                                               [from, to](const Payment& payment) {
+                                                 return payment.created_at >= from && payment.created_at <= to;
+                                               });
+                          return within;
+                        }};
   auto all = reconcile(entries, book);
   ND_ASSERT(all);  // memory does not fail
   return std::move(*all);

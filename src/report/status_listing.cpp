@@ -9,9 +9,13 @@ namespace {
 constexpr std::size_t label_width = 12;
 constexpr std::size_t bar_width = 20;
 
-std::string text_of(JsonView value) { return std::string(value.string().value_or(std::string_view())); }
+std::string text_of(JsonView value) {
+  return std::string(value.string().value_or(std::string_view()));
+}
 
-std::string line(std::string_view label, const std::string& text) { return left(label, label_width) + text + '\n'; }
+std::string line(std::string_view label, const std::string& text) {
+  return left(label, label_width) + text + '\n';
+}
 
 // A cap's tone: near it at 80 %, as the event limit.near has it.
 Tone cap_tone(std::int64_t used, std::int64_t cap) {
@@ -22,7 +26,8 @@ Tone cap_tone(std::int64_t used, std::int64_t cap) {
 std::string reader_line(JsonView reader) {
   std::string text = printable(text_of(reader["serial_number"]));
   if (const std::string label = text_of(reader["label"]); !label.empty()) text += " · " + printable(label);
-  if (const std::string firmware = text_of(reader["firmware_version"]); !firmware.empty()) text += " · " + printable(firmware);
+  if (const std::string firmware = text_of(reader["firmware_version"]); !firmware.empty())
+    text += " · " + printable(firmware);
   if (const auto live = reader["livemode"].boolean()) text += *live ? " · live mode" : " · test mode";
   if (reader["tampered"].boolean() == true) return text + " · TAMPERED WITH: its keys are erased";
   if (reader["provisioned"].boolean() == false) text += " · NOT PROVISIONED";
@@ -31,7 +36,11 @@ std::string reader_line(JsonView reader) {
 
 std::string network_line(JsonView status, const Style& style) {
   const std::string network = text_of(status["network_status"]);
-  std::string text = toned(network, network == "online" ? Tone::Good : network == "offline" ? Tone::Bad : Tone::Warning, style);
+  std::string text = toned(network,
+                           network == "online"    ? Tone::Good
+                           : network == "offline" ? Tone::Bad
+                                                  : Tone::Warning,
+                           style);
   if (status["route"].is_string()) text += " over " + text_of(status["route"]);
   return text;
 }
@@ -40,7 +49,8 @@ std::string stored_lines(JsonView status, const Style& style) {
   const std::int64_t count = status["offline_payments_count"].integer().value_or(0);
   if (count == 0) return line("Stored", "none: nothing is at risk");
   const std::string noun = count == 1 ? " payment" : " payments";
-  std::string out = line("Stored", toned(std::to_string(count) + noun + " at risk, not authorized", Tone::Warning, style));
+  std::string out =
+      line("Stored", toned(std::to_string(count) + noun + " at risk, not authorized", Tone::Warning, style));
   for (const JsonView amount : status["offline_payment_amounts_by_currency"].items()) {
     out += line("", money(amount.integer().value_or(0), amount.key()));
   }
@@ -72,7 +82,8 @@ std::string limit_lines(JsonView limits, const Style& style) {
     const auto total = entry["device_total"].integer();
     const auto remaining = entry["device_total_remaining"].integer();
     if (total && remaining) out += cap_line("Cap " + printable(code), *total, *remaining, code, style);
-    if (const auto each = entry["per_transaction"].integer()) out += line("", "at most " + decimal(*each, code) + " a payment");
+    if (const auto each = entry["per_transaction"].integer())
+      out += line("", "at most " + decimal(*each, code) + " a payment");
   }
   const auto count = limits["device_count"].integer();
   const auto remaining = limits["device_count_remaining"].integer();
@@ -111,9 +122,9 @@ std::string policy_lines(JsonView policy, const Style& style) {
     out += line("  overlay", toned("REFUSED: ", Tone::Bad, style) + printable(text_of(policy["overlay_reason"])));
   if (const JsonView refused = policy["refused"]; refused.is_object()) {
     const auto at = parse_rfc3339(text_of(refused["at"]));
-    out += line("  refused", toned("another was refused", Tone::Bad, style) +
-                                 (at ? " " + relative(*at, style.now) : "") + ": " +
-                                 printable(text_of(refused["reason"])));
+    out +=
+        line("  refused", toned("another was refused", Tone::Bad, style) + (at ? " " + relative(*at, style.now) : "") +
+                              ": " + printable(text_of(refused["reason"])));
   }
   return out;
 }

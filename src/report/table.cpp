@@ -44,7 +44,8 @@ std::vector<std::size_t> Table::shown_columns(std::size_t width) const {
     std::size_t needed = 0;
     for (const std::size_t column : shown) needed += least(column);
     if (needed <= width + gap) break;
-    shown.erase(std::ranges::min_element(shown, {}, [this](std::size_t column) { return columns_[column].importance; }));
+    shown.erase(
+        std::ranges::min_element(shown, {}, [this](std::size_t column) { return columns_[column].importance; }));
   }
   return shown;
 }
@@ -77,7 +78,8 @@ std::string Table::render(const Style& style) const {
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const Column& column = columns_[shown[i]];
     const bool last = i + 1 == shown.size();
-    const std::string padded = column.align_right ? right(column.title, width[i]) : left(column.title, last ? 0 : width[i]);
+    const std::string padded =
+        column.align_right ? right(column.title, width[i]) : left(column.title, last ? 0 : width[i]);
     out += toned(padded, Tone::Strong, style) + (last ? "\n" : "  ");
   }
   for (const auto& cells : rows_) {

@@ -10,7 +10,9 @@
 namespace nightdrop::report {
 namespace {
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+bool continues(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
 
 // The bytes of the UTF-8 character at `at`; 0 if there is none.
 std::size_t character_size(std::string_view text, std::size_t at) {

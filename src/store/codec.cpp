@@ -28,7 +28,9 @@ void Writer::blob(std::span<const std::uint8_t> value) {
   fixed(value);
 }
 
-void Writer::currency(Currency value) { bytes_.insert(bytes_.end(), value.code.begin(), value.code.end()); }
+void Writer::currency(Currency value) {
+  bytes_.insert(bytes_.end(), value.code.begin(), value.code.end());
+}
 
 void Writer::opt(const std::optional<std::int64_t>& value) {
   flag(value.has_value());

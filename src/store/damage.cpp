@@ -1,5 +1,5 @@
-// Damage: the file is set aside and whatever can be read is carried over into a new one, which takes its place when it is
-// whole. The damaged files are never changed; what has to be mended before it can be read is mended in a copy.
+// Damage: the file is set aside and whatever can be read is carried over into a new one, which takes its place when it
+// is whole. The damaged files are never changed; what has to be mended before it can be read is mended in a copy.
 #include <algorithm>
 #include <system_error>
 #include <utility>
@@ -20,7 +20,8 @@ Result<void> SqlCipherStore::copy_damaged() {
   files_->remove(copy);
   std::error_code failed;
   std::filesystem::copy_file(files_->database(), copy, failed);
-  if (!failed && std::filesystem::exists(files_->wal())) std::filesystem::copy_file(files_->wal(), copy.string() + "-wal", failed);
+  if (!failed && std::filesystem::exists(files_->wal()))
+    std::filesystem::copy_file(files_->wal(), copy.string() + "-wal", failed);
   constexpr std::uintmax_t longer_min = std::uintmax_t{4} << 20;
   if (!failed) {
     const auto size = std::filesystem::file_size(copy, failed) / store::page_bytes * store::page_bytes;
@@ -32,7 +33,8 @@ Result<void> SqlCipherStore::copy_damaged() {
 
 Result<void> SqlCipherStore::open_damaged(Salvage& found, bool wal_damaged) {
   const auto open = [&](const std::filesystem::path& path) {
-    return options_.with_key([&](std::span<const std::uint8_t, 32> key) { return found.from.open(path, key, {options_.vfs, false, true}); });
+    return options_.with_key(
+        [&](std::span<const std::uint8_t, 32> key) { return found.from.open(path, key, {options_.vfs, false, true}); });
   };
   auto opened = Result<void>(failure(Errc::Corrupt, "not opened yet"));
   if (!wal_damaged) {
@@ -57,7 +59,9 @@ Result<void> SqlCipherStore::sweepable(Salvage& found) {
   found.from.close();
   ND_TRY(copy_damaged());
   found.from_copy = true;
-  return options_.with_key([&](std::span<const std::uint8_t, 32> key) { return found.from.open(files_->reading(), key, {options_.vfs, false, true}); });
+  return options_.with_key([&](std::span<const std::uint8_t, 32> key) {
+    return found.from.open(files_->reading(), key, {options_.vfs, false, true});
+  });
 }
 
 Result<void> SqlCipherStore::salvage(bool wal_damaged) {

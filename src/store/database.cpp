@@ -13,8 +13,9 @@ namespace nightdrop::store {
 namespace {
 
 constexpr const char* settings_sql =
-    "PRAGMA cipher_log_level=NONE;"  // it would write to stderr; what fails comes back as an Error
-    "PRAGMA cipher_memory_security=OFF;"  // the process locks its memory; the codec's own wiping costs more than it gives
+    "PRAGMA cipher_log_level=NONE;"       // it would write to stderr; what fails comes back as an Error
+    "PRAGMA cipher_memory_security=OFF;"  // the process locks its memory; the codec's own wiping costs more than it
+                                          // gives
     "PRAGMA temp_store=MEMORY;"
     "PRAGMA locking_mode=EXCLUSIVE;"
     "PRAGMA secure_delete=ON;"
@@ -48,7 +49,10 @@ Query::Query(Database& database, sqlite3_stmt* statement, bool kept)
     : database_(&database), statement_(statement), kept_(kept) {}
 
 Query::Query(Query&& other) noexcept
-    : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)), kept_(other.kept_), next_(other.next_) {}
+    : database_(other.database_),
+      statement_(std::exchange(other.statement_, nullptr)),
+      kept_(other.kept_),
+      next_(other.next_) {}
 
 Query::~Query() {
   if (statement_ == nullptr) return;
@@ -81,8 +85,12 @@ Query& Query::bind(std::span<const std::uint8_t> value) {
   ND_ASSERT(sqlite3_bind_blob64(statement_, next_++, data, value.size(), nullptr) == SQLITE_OK);
   return *this;
 }
-Query& Query::bind(const std::optional<std::int64_t>& value) { return value ? bind(*value) : bind_null(); }
-Query& Query::bind_text_or_null(std::string_view value) { return value.empty() ? bind_null() : bind(value); }
+Query& Query::bind(const std::optional<std::int64_t>& value) {
+  return value ? bind(*value) : bind_null();
+}
+Query& Query::bind_text_or_null(std::string_view value) {
+  return value.empty() ? bind_null() : bind(value);
+}
 Query& Query::bind_null() {
   ND_ASSERT(sqlite3_bind_null(statement_, next_++) == SQLITE_OK);
   return *this;
@@ -102,7 +110,9 @@ Result<void> Query::run() {
   }
 }
 
-std::int64_t Query::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+std::int64_t Query::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 std::optional<std::int64_t> Query::optional_integer(int column) const {
   if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
   return integer(column);
@@ -119,7 +129,8 @@ std::span<const std::uint8_t> Query::blob(int column) const {
   return {static_cast<const std::uint8_t*>(data), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
-Result<void> Database::open(const std::filesystem::path& path, std::span<const std::uint8_t, 32> key, const Settings& settings) {
+Result<void> Database::open(const std::filesystem::path& path, std::span<const std::uint8_t, 32> key,
+                            const Settings& settings) {
   close();
   damaged_ = false;
   constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -164,12 +175,17 @@ int Database::on_wal(void* self, sqlite3*, const char*, int frames) {
   return SQLITE_OK;
 }
 
-Result<Query> Database::query(const char* sql) { return kept(kept_[sql], sql); }
-Result<Query> Database::query(const std::string& sql) { return kept(kept_variants_[sql], sql.c_str()); }
+Result<Query> Database::query(const char* sql) {
+  return kept(kept_[sql], sql);
+}
+Result<Query> Database::query(const std::string& sql) {
+  return kept(kept_variants_[sql], sql.c_str());
+}
 
 Result<Query> Database::kept(sqlite3_stmt*& statement, const char* sql) {
   if (statement == nullptr) {
-    if (const int code = sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr); code != SQLITE_OK) {
+    if (const int code = sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+        code != SQLITE_OK) {
       return error(code);
     }
   }
@@ -179,7 +195,8 @@ Result<Query> Database::kept(sqlite3_stmt*& statement, const char* sql) {
 
 Result<Query> Database::once(const std::string& sql) {
   sqlite3_stmt* statement = nullptr;
-  if (const int code = sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr); code != SQLITE_OK) return error(code);
+  if (const int code = sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr); code != SQLITE_OK)
+    return error(code);
   return Query(*this, statement, false);
 }
 
@@ -194,16 +211,19 @@ Result<std::int64_t> Database::number(const char* sql) {
   return row ? query.integer(0) : 0;
 }
 
-bool Database::autocommit() const { return sqlite3_get_autocommit(handle_) != 0; }
+bool Database::autocommit() const {
+  return sqlite3_get_autocommit(handle_) != 0;
+}
 
 Result<void> Database::checkpoint() {
-  if (const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr); code != SQLITE_OK) {
+  if (const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+      code != SQLITE_OK) {
     return error(code);
   }
   // The truncation itself is durable too: what was erased is not to come back with the next power cut.
   sqlite3_file* wal = nullptr;
-  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&wal)) == SQLITE_OK && wal != nullptr &&
-      wal->pMethods != nullptr) {
+  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&wal)) == SQLITE_OK &&
+      wal != nullptr && wal->pMethods != nullptr) {
     if (const int code = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL); code != SQLITE_OK) return error(code);
   }
   wal_frames_ = commit_frames_ = 0;
@@ -212,9 +232,10 @@ Result<void> Database::checkpoint() {
 
 std::optional<std::uint64_t> Database::wal_salts() {
   sqlite3_file* wal = nullptr;
-  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&wal)) != SQLITE_OK) return std::nullopt;
-  // Without this promise of the disk SQLite repeats the last frame up to a whole sector, and the repetition's end is not
-  // synced: a count of frames would claim too much.
+  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_JOURNAL_POINTER, static_cast<void*>(&wal)) != SQLITE_OK)
+    return std::nullopt;
+  // Without this promise of the disk SQLite repeats the last frame up to a whole sector, and the repetition's end is
+  // not synced: a count of frames would claim too much.
   if (wal == nullptr || wal->pMethods == nullptr ||
       (wal->pMethods->xDeviceCharacteristics(wal) & SQLITE_IOCAP_POWERSAFE_OVERWRITE) == 0) {
     return std::nullopt;
@@ -229,8 +250,9 @@ std::optional<std::uint64_t> Database::wal_salts() {
 std::vector<std::uint8_t> Database::first_page() {
   sqlite3_file* file = nullptr;
   std::vector<std::uint8_t> page(page_bytes);
-  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file)) != SQLITE_OK || file == nullptr ||
-      file->pMethods == nullptr || file->pMethods->xRead(file, page.data(), static_cast<int>(page.size()), 0) != SQLITE_OK) {
+  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file)) != SQLITE_OK ||
+      file == nullptr || file->pMethods == nullptr ||
+      file->pMethods->xRead(file, page.data(), static_cast<int>(page.size()), 0) != SQLITE_OK) {
     page.clear();
   }
   return page;

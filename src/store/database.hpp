@@ -47,8 +47,8 @@ class Query {
 
   std::int64_t integer(int column) const;
   std::optional<std::int64_t> optional_integer(int column) const;
-  std::string_view text(int column) const;                  // valid until the next step
-  std::span<const std::uint8_t> blob(int column) const;     // valid until the next step
+  std::string_view text(int column) const;               // valid until the next step
+  std::span<const std::uint8_t> blob(int column) const;  // valid until the next step
   template <std::size_t N>
   std::array<std::uint8_t, N> bytes(int column) const {
     std::array<std::uint8_t, N> out{};
@@ -78,14 +78,15 @@ class Database {
   Database& operator=(const Database&) = delete;
   ~Database() { close(); }
 
-  [[nodiscard]] Result<void> open(const std::filesystem::path& path, std::span<const std::uint8_t, 32> key, const Settings& settings);
+  [[nodiscard]] Result<void> open(const std::filesystem::path& path, std::span<const std::uint8_t, 32> key,
+                                  const Settings& settings);
   void close();
   bool is_open() const { return handle_ != nullptr; }
 
   // `sql` must be a string literal: it is the key of the kept statement.
   [[nodiscard]] Result<Query> query(const char* sql);
-  [[nodiscard]] Result<Query> query(const std::string& sql);  // made at run time, of few variants; kept too
-  [[nodiscard]] Result<void> execute(const char* sql);    // any number of statements, not kept
+  [[nodiscard]] Result<Query> query(const std::string& sql);   // made at run time, of few variants; kept too
+  [[nodiscard]] Result<void> execute(const char* sql);         // any number of statements, not kept
   [[nodiscard]] Result<std::int64_t> number(const char* sql);  // one integer, not kept
   // A statement given as a run-time text, prepared for this use.
   [[nodiscard]] Result<Query> once(const std::string& sql);
@@ -98,8 +99,8 @@ class Database {
   // The WAL's salts, read from its header; nothing when there is no WAL.
   std::optional<std::uint64_t> wal_salts();
 
-  // The file's first page as it is on the disk, read through SQLite's own descriptor (closing another one would drop its
-  // locks); empty when it cannot be read.
+  // The file's first page as it is on the disk, read through SQLite's own descriptor (closing another one would drop
+  // its locks); empty when it cannot be read.
   std::vector<std::uint8_t> first_page();
 
   std::unexpected<Error> error(int code);
@@ -121,7 +122,7 @@ class Database {
 #define ND_STORE_JOIN2(a, b) a##b
 #define ND_STORE_JOIN(a, b) ND_STORE_JOIN2(a, b)
 #define ND_LET(declaration, expression) ND_STORE_LET(declaration, expression, ND_STORE_JOIN(nd_let_, __LINE__))
-#define ND_STORE_LET(declaration, expression, name)         \
-  auto name = (expression);                                 \
-  if (!name) return std::unexpected(name.error());          \
+#define ND_STORE_LET(declaration, expression, name) \
+  auto name = (expression);                         \
+  if (!name) return std::unexpected(name.error());  \
   declaration = std::move(*name)

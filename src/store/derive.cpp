@@ -30,8 +30,8 @@ bool is_forwardable(const Payment& payment) {
   return false;
 }
 
-// A UUIDv7's time (42 bits, until 2109) and 21 of its random ones, so that new rows come last and an id needs no index; of
-// any other text a hash (FNV-1a). Ids that have the same number stand side by side.
+// A UUIDv7's time (42 bits, until 2109) and 21 of its random ones, so that new rows come last and an id needs no index;
+// of any other text a hash (FNV-1a). Ids that have the same number stand side by side.
 std::int64_t n_of_id(std::string_view id) {
   constexpr std::size_t needed = 19;
   const std::size_t start = id.find('_');
@@ -102,8 +102,12 @@ void SqlCipherStore::add_to_head(const Row& row, int sign) {
 
 namespace {
 
-std::string card_prefix(std::string_view fingerprint) { return "card/" + std::string(fingerprint) + "/"; }
-std::string card_end(std::string_view fingerprint) { return "card/" + std::string(fingerprint) + "0"; }  // '0' follows '/'
+std::string card_prefix(std::string_view fingerprint) {
+  return "card/" + std::string(fingerprint) + "/";
+}
+std::string card_end(std::string_view fingerprint) {
+  return "card/" + std::string(fingerprint) + "0";
+}  // '0' follows '/'
 
 bool counts_for_card(const Payment* p) {
   return p != nullptr && p->counted && p->kind == ObjectKind::PaymentIntent && p->card && !p->card->fingerprint.empty();
@@ -125,7 +129,8 @@ Result<Counters> read_counters(std::span<const std::uint8_t> bytes) {
 
 }  // namespace
 
-Result<void> SqlCipherStore::change_card(const Payment& payment, std::int64_t total, std::int64_t count, std::int64_t open) {
+Result<void> SqlCipherStore::change_card(const Payment& payment, std::int64_t total, std::int64_t count,
+                                         std::int64_t open) {
   const std::string& fingerprint = payment.card->fingerprint;
   const std::string key = card_prefix(fingerprint) + std::string(payment.currency.view());
   Counters counters;
@@ -146,7 +151,8 @@ Result<void> SqlCipherStore::change_card(const Payment& payment, std::int64_t to
   out.i(counters.open);
   const auto bytes = out.take();
   {
-    ND_LET(Query query, db_->query("INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"));
+    ND_LET(Query query,
+           db_->query("INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"));
     ND_TRY(query.bind(std::string_view(key)).bind(std::span<const std::uint8_t>(bytes)).run());
   }
   if (open >= 0 || counters.open > 0) return {};
@@ -200,7 +206,8 @@ Result<hal::CardTotals> SqlCipherStore::card_totals(std::string_view fingerprint
   }
 }
 
-// After damage: what was counted for a card stays, how many are still open is counted anew from the payments that came over.
+// After damage: what was counted for a card stays, how many are still open is counted anew from the payments that came
+// over.
 Result<void> SqlCipherStore::clear_open_cards() {
   std::vector<std::pair<std::string, Counters>> cards;
   {

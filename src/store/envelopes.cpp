@@ -1,6 +1,6 @@
-// Envelopes in slots of one size, chained. A slot is overwritten in place when its envelope is erased, then reused: slots
-// never move between pages, so no page keeps an old copy. (SQLite's secure_delete zeroes what is deleted, but not what a
-// page held before its rows were moved to another page.) Erased slots form a list that begins in the head.
+// Envelopes in slots of one size, chained. A slot is overwritten in place when its envelope is erased, then reused:
+// slots never move between pages, so no page keeps an old copy. (SQLite's secure_delete zeroes what is deleted, but not
+// what a page held before its rows were moved to another page.) Erased slots form a list that begins in the head.
 #include <algorithm>
 #include <array>
 
@@ -21,7 +21,8 @@ using Slot = std::array<std::uint8_t, slot_bytes>;
 
 Slot make_slot(std::int64_t next, std::span<const std::uint8_t> content) {
   Slot slot{};
-  for (std::size_t i = 0; i < 8; ++i) slot[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(next) >> (56 - 8 * i));
+  for (std::size_t i = 0; i < 8; ++i)
+    slot[i] = static_cast<std::uint8_t>(static_cast<std::uint64_t>(next) >> (56 - 8 * i));
   slot[8] = static_cast<std::uint8_t>(content.size() >> 8);
   slot[9] = static_cast<std::uint8_t>(content.size());
   std::copy(content.begin(), content.end(), slot.begin() + slot_head);

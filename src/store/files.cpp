@@ -41,7 +41,9 @@ bool write_all(int fd, std::span<const std::uint8_t> bytes) {
   return true;
 }
 
-std::uint64_t check_of(const Mark& mark) { return (mark.salts ^ 0x6e696768'7464726fULL) * 0x9E3779B97F4A7C15ULL + mark.frames; }
+std::uint64_t check_of(const Mark& mark) {
+  return (mark.salts ^ 0x6e696768'7464726fULL) * 0x9E3779B97F4A7C15ULL + mark.frames;
+}
 
 }  // namespace
 
@@ -64,14 +66,16 @@ Result<std::unique_ptr<Files>> Files::open(const std::filesystem::path& dir) {
     ::chmod(dir.c_str(), S_IRWXU);
   }
   std::unique_ptr<Files> files(new Files(dir));
-  files->lock_ = ::open(files->path("queue.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  files->lock_ =
+      ::open(files->path("queue.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
   if (files->lock_ < 0) return std::unexpected(os_error(errno, "the queue's lock could not be opened"));
   if (::flock(files->lock_, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK) return failure(Errc::Busy, "another process has the queue");
     return std::unexpected(os_error(errno, "the queue's lock could not be taken"));
   }
-  files->mark_ = ::open(files->path("queue.mark").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
-  struct stat status {};
+  files->mark_ =
+      ::open(files->path("queue.mark").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+  struct stat status{};
   files->reserved_ = ::stat(files->path("reserve.bin").c_str(), &status) == 0 && status.st_size > 0;
   return files;
 }
@@ -108,7 +112,8 @@ Result<void> Files::write_key_tag(const Tag& tag) const {
 std::optional<Mark> Files::read_mark() const {
   const Descriptor file(::open(path("queue.mark").c_str(), O_RDONLY | O_CLOEXEC));
   std::array<std::uint64_t, 3> words{};
-  if (file.get() < 0 || ::read(file.get(), words.data(), sizeof words) != static_cast<ssize_t>(sizeof words)) return std::nullopt;
+  if (file.get() < 0 || ::read(file.get(), words.data(), sizeof words) != static_cast<ssize_t>(sizeof words))
+    return std::nullopt;
   const Mark mark{words[0], words[1]};
   if (words[2] != check_of(mark)) return std::nullopt;
   return mark;
@@ -122,20 +127,24 @@ void Files::write_mark(const Mark& mark) const {
 
 void Files::keep_first_page(std::span<const std::uint8_t> page) const {
   if (page.size() != page_bytes) return;
-  const Descriptor file(::open(path("queue.page1").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
-  if (file.get() >= 0) [[maybe_unused]] const bool written = write_all(file.get(), page);
+  const Descriptor file(
+      ::open(path("queue.page1").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
+  if (file.get() >= 0) [[maybe_unused]]
+    const bool written = write_all(file.get(), page);
 }
 
 bool Files::restore_first_page(const std::filesystem::path& to) const {
   const Descriptor from(::open(path("queue.page1").c_str(), O_RDONLY | O_CLOEXEC));
   const Descriptor file(::open(to.c_str(), O_WRONLY | O_CLOEXEC));
   std::array<std::uint8_t, page_bytes> page{};
-  if (from.get() < 0 || file.get() < 0 || ::read(from.get(), page.data(), page.size()) != static_cast<ssize_t>(page.size())) return false;
+  if (from.get() < 0 || file.get() < 0 ||
+      ::read(from.get(), page.data(), page.size()) != static_cast<ssize_t>(page.size()))
+    return false;
   return write_all(file.get(), page);
 }
 
 std::optional<std::uint64_t> Files::free_bytes() const {
-  struct statvfs disk {};
+  struct statvfs disk{};
   if (::statvfs(dir_.c_str(), &disk) != 0) return std::nullopt;
   return static_cast<std::uint64_t>(disk.f_bavail) * disk.f_frsize;
 }
@@ -157,13 +166,15 @@ void Files::release_reserve() {
 }
 
 Result<void> Files::move(const std::filesystem::path& from, const std::filesystem::path& to) const {
-  if (::rename(from.c_str(), to.c_str()) != 0) return std::unexpected(os_error(errno, "a file of the queue could not be renamed"));
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return std::unexpected(os_error(errno, "a file of the queue could not be renamed"));
   return sync_folder();
 }
 
 Result<void> Files::sync_folder() const {
   const Descriptor folder(::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0 || ::fsync(folder.get()) != 0) return std::unexpected(os_error(errno, "the queue's folder could not be synced"));
+  if (folder.get() < 0 || ::fsync(folder.get()) != 0)
+    return std::unexpected(os_error(errno, "the queue's folder could not be synced"));
   return {};
 }
 
@@ -175,12 +186,14 @@ std::filesystem::path Files::next_damaged() const {
   for (int n = 1;; ++n) {
     auto candidate = dir_ / ("queue.damaged-" + std::to_string(n));
     std::error_code failed;
-    if (!std::filesystem::exists(candidate, failed) && !std::filesystem::exists(candidate.string() + "-wal", failed)) return candidate;
+    if (!std::filesystem::exists(candidate, failed) && !std::filesystem::exists(candidate.string() + "-wal", failed))
+      return candidate;
   }
 }
 
-// The WAL goes first, and queue.salvaged stands until the end: a power cut between two steps leaves either the old pair, or
-// a state in which open() finds queue.salvaged and does the rest. The old database is never read again without its WAL.
+// The WAL goes first, and queue.salvaged stands until the end: a power cut between two steps leaves either the old
+// pair, or a state in which open() finds queue.salvaged and does the rest. The old database is never read again without
+// its WAL.
 Result<std::filesystem::path> Files::swap_in_salvaged() const {
   std::error_code failed;
   std::filesystem::path aside = next_damaged();

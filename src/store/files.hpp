@@ -35,9 +35,9 @@ class Files {
   std::filesystem::path path(const char* name) const { return dir_ / name; }
   std::filesystem::path database() const { return path("queue.db"); }
   std::filesystem::path wal() const { return path("queue.db-wal"); }
-  std::filesystem::path fresh() const { return path("queue.new"); }        // being made; worth nothing until renamed
+  std::filesystem::path fresh() const { return path("queue.new"); }          // being made; worth nothing until renamed
   std::filesystem::path salvaged() const { return path("queue.salvaged"); }  // whole: takes the database's place
-  std::filesystem::path reading() const { return path("queue.reading"); }  // a copy to salvage from
+  std::filesystem::path reading() const { return path("queue.reading"); }    // a copy to salvage from
 
   std::optional<Tag> key_tag() const;
   [[nodiscard]] Result<void> write_key_tag(const Tag& tag) const;

@@ -10,7 +10,9 @@ namespace {
 constexpr std::uint64_t version = 1;
 }
 
-std::int64_t Head::rows() const { return std::accumulate(by_status.begin(), by_status.end(), std::int64_t{0}); }
+std::int64_t Head::rows() const {
+  return std::accumulate(by_status.begin(), by_status.end(), std::int64_t{0});
+}
 
 std::vector<std::uint8_t> encode(const Head& head) {
   Writer out;

@@ -1,5 +1,5 @@
-// The journal: audit log and event stream in one, a hash chain in the payments' own transactions. Pruning removes events
-// from its beginning and keeps the hash that the rest is chained to.
+// The journal: audit log and event stream in one, a hash chain in the payments' own transactions. Pruning removes
+// events from its beginning and keeps the hash that the rest is chained to.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -35,12 +35,14 @@ UtcMs parse_utc(std::string_view text) {
 }
 
 hal::JournalEvent read_event(const Query& query) {
-  return {static_cast<std::uint64_t>(query.integer(0)), std::string(query.text(1)), std::string(query.text(2)), query.bytes<32>(3)};
+  return {static_cast<std::uint64_t>(query.integer(0)), std::string(query.text(1)), std::string(query.text(2)),
+          query.bytes<32>(3)};
 }
 
 }  // namespace
 
-Result<hal::JournalEvent> SqlCipherStore::append(std::string_view type, std::string_view created, std::string_view data) {
+Result<hal::JournalEvent> SqlCipherStore::append(std::string_view type, std::string_view created,
+                                                 std::string_view data) {
   ND_TRY(change());
   hal::JournalEvent event;
   event.seq = head_.journal_seq + 1;
@@ -52,7 +54,10 @@ Result<hal::JournalEvent> SqlCipherStore::append(std::string_view type, std::str
   event.hash = options_.sha256(head_.journal_hash, bytes);
   {
     ND_LET(Query query, db_->query("INSERT INTO journal (seq, at, type, text, hash) VALUES (?, ?, ?, ?, ?)"));
-    query.bind(static_cast<std::int64_t>(event.seq)).bind(parse_utc(created)).bind(type).bind(std::string_view(event.text));
+    query.bind(static_cast<std::int64_t>(event.seq))
+        .bind(parse_utc(created))
+        .bind(type)
+        .bind(std::string_view(event.text));
     ND_TRY(query.bind(std::span<const std::uint8_t>(event.hash)).run());
   }
   head_.journal_seq = event.seq;
@@ -102,7 +107,8 @@ Result<std::vector<hal::Checkpoint>> SqlCipherStore::checkpoints_after(std::uint
     ND_LET(const bool more, query.step());
     if (!more) return checkpoints;
     const auto signature = query.blob(2);
-    checkpoints.push_back({static_cast<std::uint64_t>(query.integer(0)), query.bytes<32>(1), {signature.begin(), signature.end()}});
+    checkpoints.push_back(
+        {static_cast<std::uint64_t>(query.integer(0)), query.bytes<32>(1), {signature.begin(), signature.end()}});
   }
 }
 
@@ -115,7 +121,8 @@ Result<hal::Checkpoint> SqlCipherStore::journal_start() {
 Result<std::size_t> SqlCipherStore::prune_payments(UtcMs before, std::size_t limit) {
   std::vector<std::int64_t> old;
   for (const Status status : {Status::Succeeded, Status::Canceled}) {
-    ND_LET(Query query, db_->query("SELECT n FROM payments WHERE status = ? AND created_at < ? ORDER BY created_at LIMIT ?"));
+    ND_LET(Query query,
+           db_->query("SELECT n FROM payments WHERE status = ? AND created_at < ? ORDER BY created_at LIMIT ?"));
     query.bind(static_cast<std::int64_t>(status)).bind(before).bind(static_cast<std::int64_t>(limit - old.size()));
     for (;;) {
       ND_LET(const bool more, query.step());

@@ -36,10 +36,13 @@ bool has_content(const std::filesystem::path& path) {
 
 SqlCipherStore::SqlCipherStore(Options options) : options_(std::move(options)), db_(std::make_unique<Database>()) {}
 
-SqlCipherStore::~SqlCipherStore() { close_database(); }
+SqlCipherStore::~SqlCipherStore() {
+  close_database();
+}
 
 Result<std::unique_ptr<SqlCipherStore>> SqlCipherStore::open(Options options) {
-  if (!options.with_key || !options.sha256 || options.dir.empty()) return failure(Errc::InvalidArgument, "the queue needs a folder, a key and a hash");
+  if (!options.with_key || !options.sha256 || options.dir.empty())
+    return failure(Errc::InvalidArgument, "the queue needs a folder, a key and a hash");
   std::unique_ptr<SqlCipherStore> self(new SqlCipherStore(std::move(options)));
   ND_LET(self->files_, store::Files::open(self->options_.dir));
   ND_TRY(self->open_files());
@@ -125,14 +128,16 @@ Result<void> SqlCipherStore::reopen() {
 
 Result<void> SqlCipherStore::refuse_newer(Database& database) {
   ND_LET(const std::int64_t present, database.number("PRAGMA user_version"));
-  if (present > static_cast<std::int64_t>(migrations.size())) return failure(Errc::NewerSchema, "a later version wrote the queue");
+  if (present > static_cast<std::int64_t>(migrations.size()))
+    return failure(Errc::NewerSchema, "a later version wrote the queue");
   return {};
 }
 
 // Each migration is one transaction with its number: a fault leaves the schema before it or the one after it.
 Result<void> SqlCipherStore::migrate(Database& database) {
   ND_LET(const std::int64_t present, database.number("PRAGMA user_version"));
-  const auto latest = static_cast<std::int64_t>(options_.schema_for_test != 0 ? static_cast<std::size_t>(options_.schema_for_test) : migrations.size());
+  const auto latest = static_cast<std::int64_t>(
+      options_.schema_for_test != 0 ? static_cast<std::size_t>(options_.schema_for_test) : migrations.size());
   ND_TRY(refuse_newer(database));
   for (std::int64_t number = present + 1; number <= latest; ++number) {
     const std::string step = "PRAGMA user_version = " + std::to_string(number);
@@ -141,7 +146,8 @@ Result<void> SqlCipherStore::migrate(Database& database) {
     if (done) done = database.execute(step.c_str());
     if (done) done = database.execute("COMMIT");
     if (!done) {
-      if (!database.autocommit()) [[maybe_unused]] const auto undone = database.execute("ROLLBACK");
+      if (!database.autocommit()) [[maybe_unused]]
+        const auto undone = database.execute("ROLLBACK");
       return done;
     }
   }
@@ -159,7 +165,8 @@ Result<void> SqlCipherStore::load_head() {
   {
     ND_LET(Query query, db_->query("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1"));
     ND_LET(const bool found, query.step());
-    const bool chained = found ? static_cast<std::uint64_t>(query.integer(0)) == head.journal_seq && query.bytes<32>(1) == head.journal_hash
+    const bool chained = found ? static_cast<std::uint64_t>(query.integer(0)) == head.journal_seq &&
+                                     query.bytes<32>(1) == head.journal_hash
                                : head.journal_seq == head.anchor_seq;
     if (!chained) return failure(Errc::Corrupt, "the journal's end is not there");
   }

@@ -9,8 +9,9 @@ namespace nightdrop {
 
 using store::Query;
 
-#define ND_ROW_COLUMNS \
-  "n, id, status, created_at, deadline, not_before, lane, wait_until, oldest, report, sync_id, blocked_by, merchant_reference, slot, detail"
+#define ND_ROW_COLUMNS                                                                                       \
+  "n, id, status, created_at, deadline, not_before, lane, wait_until, oldest, report, sync_id, blocked_by, " \
+  "merchant_reference, slot, detail"
 
 Result<SqlCipherStore::Row> SqlCipherStore::read_row(Query& query) {
   Row row;
@@ -18,7 +19,8 @@ Result<SqlCipherStore::Row> SqlCipherStore::read_row(Query& query) {
   row.n = query.integer(0);
   p.id = query.text(1);
   const std::int64_t status = query.integer(2);
-  if (status < 0 || status >= static_cast<std::int64_t>(status_count)) return failure(Errc::Corrupt, "a payment has no known status");
+  if (status < 0 || status >= static_cast<std::int64_t>(status_count))
+    return failure(Errc::Corrupt, "a payment has no known status");
   p.status = static_cast<Status>(status);
   p.created_at = query.integer(3);
   if (query.integer(4) != store::no_deadline) p.deadline = query.integer(4);
@@ -104,7 +106,8 @@ Result<void> SqlCipherStore::put(const Payment& payment) {
   ND_TRY(change());
   std::int64_t free_n = 0;
   ND_LET(const auto old, row_by_id(payment.id, &free_n));
-  if (!old && options_.faults.disk_full && options_.faults.disk_full()) return failure(Errc::DiskFull, "the disk is full (simulated)");
+  if (!old && options_.faults.disk_full && options_.faults.disk_full())
+    return failure(Errc::DiskFull, "the disk is full (simulated)");
   if (!old && free_n == 0) return failure(Errc::Conflict, "too many payments have nearly the same id");
   if (!payment.merchant_reference.empty() && (!old || old->payment.merchant_reference != payment.merchant_reference)) {
     ND_LET(Query query, db_->query("SELECT 1 FROM payments WHERE merchant_reference = ?"));
@@ -133,8 +136,8 @@ Result<void> SqlCipherStore::keep_envelope(const Row* old, const Payment& paymen
   if (old != nullptr && old->slot) {
     ND_LET(const auto there, load_envelope(*old->slot));
     const bool same = payment.envelope && there && there->ksn == payment.envelope->ksn &&
-                      there->ciphertext == payment.envelope->ciphertext && there->pin_block == payment.envelope->pin_block &&
-                      there->key_type == payment.envelope->key_type;
+                      there->ciphertext == payment.envelope->ciphertext &&
+                      there->pin_block == payment.envelope->pin_block && there->key_type == payment.envelope->key_type;
     if (same) {
       row.slot = old->slot;
       return {};
@@ -154,7 +157,11 @@ Result<void> SqlCipherStore::write_row(const Row* old, const Row& row) {
   const std::int64_t deadline = p.deadline.value_or(store::no_deadline);
   if (old == nullptr) {
     ND_LET(Query query, db_->query("INSERT INTO payments (" ND_ROW_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"));
-    query.bind(row.n).bind(std::string_view(p.id)).bind(static_cast<std::int64_t>(p.status)).bind(p.created_at).bind(deadline);
+    query.bind(row.n)
+        .bind(std::string_view(p.id))
+        .bind(static_cast<std::int64_t>(p.status))
+        .bind(p.created_at)
+        .bind(deadline);
     query.bind(p.not_before).bind(row.lane).bind(row.wait_until).bind(row.oldest).bind(row.report).bind(row.sync_id);
     query.bind_text_or_null(row.blocked_by).bind_text_or_null(p.merchant_reference).bind(row.slot);
     return query.bind(std::span<const std::uint8_t>(detail)).run();

@@ -1,5 +1,5 @@
-// What is asked of the queue: what to forward, what is overdue, what is at risk, what there was. Every answer comes from
-// the front of an index range, whatever the queue's length; ranges are merged here.
+// What is asked of the queue: what to forward, what is overdue, what is at risk, what there was. Every answer comes
+// from the front of an index range, whatever the queue's length; ranges are merged here.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -15,14 +15,19 @@ using store::Query;
 namespace {
 constexpr std::int64_t always = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t promoted_max = 1000;
-std::int64_t as_limit(std::size_t limit) { return static_cast<std::int64_t>(std::min<std::size_t>(limit, 1U << 30)); }
+std::int64_t as_limit(std::size_t limit) {
+  return static_cast<std::int64_t>(std::min<std::size_t>(limit, 1U << 30));
+}
 }  // namespace
 
 // The first `limit` rows of each lane with a deadline up to `until`, all together nearest deadline first.
-Result<std::vector<SqlCipherStore::Ordered>> SqlCipherStore::lane_rows(const std::vector<int>& lanes, std::int64_t until, std::size_t limit) {
+Result<std::vector<SqlCipherStore::Ordered>> SqlCipherStore::lane_rows(const std::vector<int>& lanes,
+                                                                       std::int64_t until, std::size_t limit) {
   std::vector<Ordered> rows;
   for (const int lane : lanes) {
-    ND_LET(Query query, db_->query("SELECT deadline, n FROM payments WHERE lane = ? AND deadline <= ? ORDER BY deadline, n LIMIT ?"));
+    ND_LET(
+        Query query,
+        db_->query("SELECT deadline, n FROM payments WHERE lane = ? AND deadline <= ? ORDER BY deadline, n LIMIT ?"));
     query.bind(std::int64_t{lane}).bind(until).bind(as_limit(limit));
     for (;;) {
       ND_LET(const bool more, query.step());
@@ -30,7 +35,8 @@ Result<std::vector<SqlCipherStore::Ordered>> SqlCipherStore::lane_rows(const std
       rows.push_back({query.integer(0), query.integer(1)});
     }
   }
-  std::sort(rows.begin(), rows.end(), [](const Ordered& a, const Ordered& b) { return std::pair(a.key, a.n) < std::pair(b.key, b.n); });
+  std::sort(rows.begin(), rows.end(),
+            [](const Ordered& a, const Ordered& b) { return std::pair(a.key, a.n) < std::pair(b.key, b.n); });
   return rows;
 }
 
@@ -43,8 +49,8 @@ Result<std::vector<std::int64_t>> SqlCipherStore::busy_rows(const std::vector<st
   return rows;
 }
 
-// Rows whose time has come move from the waiting lanes to the ready ones, so that due() needs the deadline's order alone.
-// Each put() can cause one such move at most.
+// Rows whose time has come move from the waiting lanes to the ready ones, so that due() needs the deadline's order
+// alone. Each put() can cause one such move at most.
 Result<void> SqlCipherStore::promote(UtcMs now) {
   {
     ND_LET(Query query, db_->query("SELECT 1 FROM payments WHERE wait_until <= ? LIMIT 1"));
@@ -89,7 +95,8 @@ Result<std::optional<UtcMs>> SqlCipherStore::next_due(const std::vector<std::str
     ND_LET(const auto row, row_by_n(each.n));
     if (row) next = std::min(next.value_or(always), row->payment.not_before);
   }
-  ND_LET(Query query, db_->query("SELECT wait_until, n FROM payments WHERE wait_until < ? ORDER BY wait_until LIMIT ?"));
+  ND_LET(Query query,
+         db_->query("SELECT wait_until, n FROM payments WHERE wait_until < ? ORDER BY wait_until LIMIT ?"));
   query.bind(held).bind(as_limit(busy.size() + 1));
   for (;;) {
     ND_LET(const bool more, query.step());
@@ -202,7 +209,8 @@ struct Ranges {
 Ranges ranges_of(const hal::ListQuery& query) {
   Ranges ranges{"SELECT created_at, n FROM payments WHERE status = ?1 AND " ND_PAGE, {}};
   if (query.sync_id) {
-    return {"SELECT created_at, n FROM payments WHERE sync_id = ?1 AND " ND_PAGE, {static_cast<std::int64_t>(*query.sync_id)}};
+    return {"SELECT created_at, n FROM payments WHERE sync_id = ?1 AND " ND_PAGE,
+            {static_cast<std::int64_t>(*query.sync_id)}};
   }
   for (std::size_t i = 0; i < status_count; ++i) {
     const auto status = static_cast<Status>(i);
@@ -212,7 +220,8 @@ Ranges ranges_of(const hal::ListQuery& query) {
       continue;
     }
     for (const bool acknowledged : {false, true}) {
-      if (query.acknowledged.value_or(acknowledged) == acknowledged) ranges.keys.push_back(store::report_key(acknowledged, status));
+      if (query.acknowledged.value_or(acknowledged) == acknowledged)
+        ranges.keys.push_back(store::report_key(acknowledged, status));
     }
   }
   if (query.reportable) ranges.sql = "SELECT created_at, n FROM payments WHERE report = ?1 AND " ND_PAGE;
@@ -234,7 +243,9 @@ Result<std::vector<Payment>> SqlCipherStore::list(const hal::ListQuery& query) {
   std::vector<Ordered> rows;
   for (const std::int64_t key : ranges.keys) {
     ND_LET(Query page, db_->query(ranges.sql));
-    page.bind(key).bind(query.created_from.value_or(std::numeric_limits<std::int64_t>::min())).bind(query.created_to.value_or(always));
+    page.bind(key)
+        .bind(query.created_from.value_or(std::numeric_limits<std::int64_t>::min()))
+        .bind(query.created_to.value_or(always));
     page.bind(before.key).bind(before.n).bind(as_limit(filter ? always : query.limit));
     for (;;) {
       ND_LET(const bool more, page.step());
@@ -242,7 +253,8 @@ Result<std::vector<Payment>> SqlCipherStore::list(const hal::ListQuery& query) {
       rows.push_back({page.integer(0), page.integer(1)});
     }
   }
-  std::sort(rows.begin(), rows.end(), [](const Ordered& a, const Ordered& b) { return std::pair(a.key, a.n) > std::pair(b.key, b.n); });
+  std::sort(rows.begin(), rows.end(),
+            [](const Ordered& a, const Ordered& b) { return std::pair(a.key, a.n) > std::pair(b.key, b.n); });
   std::vector<Payment> payments;
   for (const Ordered& each : rows) {
     if (payments.size() == query.limit) break;

@@ -1,7 +1,8 @@
 // One row of `payments`: the payment without its envelope, and the columns that indexes are made of.
 //
-// A forwardable row stands in a lane: what holds it (nothing, a time, a refund's sale), whether it may expire, and whether
-// its deadline lies the usual window after stored_at. Each lane is a range of one index, nearest deadline first.
+// A forwardable row stands in a lane: what holds it (nothing, a time, a refund's sale), whether it may expire, and
+// whether its deadline lies the usual window after stored_at. Each lane is a range of one index, nearest deadline
+// first.
 #pragma once
 
 #include <array>
@@ -28,9 +29,15 @@ inline constexpr int lane_count = 12;
 constexpr int lane_of(Hold hold, bool expires, bool usual_window) {
   return static_cast<int>(hold) * 4 + (expires ? 0 : 2) + (usual_window ? 1 : 0);
 }
-constexpr bool lane_expires(int lane) { return (lane & 2) == 0; }
-constexpr bool lane_has_usual_window(int lane) { return (lane & 1) != 0; }
-constexpr Hold lane_hold(int lane) { return static_cast<Hold>(lane / 4); }
+constexpr bool lane_expires(int lane) {
+  return (lane & 2) == 0;
+}
+constexpr bool lane_has_usual_window(int lane) {
+  return (lane & 1) != 0;
+}
+constexpr Hold lane_hold(int lane) {
+  return static_cast<Hold>(lane / 4);
+}
 
 inline constexpr std::int64_t no_deadline = std::numeric_limits<std::int64_t>::max();
 

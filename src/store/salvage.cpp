@@ -17,8 +17,9 @@ using store::walk_both;
 
 namespace {
 
-#define ND_ALL_COLUMNS                                                                                                     \
-  "n, id, status, created_at, deadline, not_before, lane, wait_until, oldest, report, sync_id, blocked_by, merchant_reference, " \
+#define ND_ALL_COLUMNS                                                                                       \
+  "n, id, status, created_at, deadline, not_before, lane, wait_until, oldest, report, sync_id, blocked_by, " \
+  "merchant_reference, "                                                                                     \
   "slot, detail"
 
 // The numbers that the table and, when it is damaged, its indexes still name.
@@ -28,10 +29,16 @@ std::vector<std::int64_t> numbers_of_payments(Database& from) {
   if (!walk_both(from, "n", "payments", "n", take)) {
     for (const std::string order : {"", " DESC"}) {
       for (std::size_t status = 0; status < status_count; ++status) {
-        walk(from, "SELECT n FROM payments INDEXED BY payments_by_status WHERE status = " + std::to_string(status) + " ORDER BY created_at" + order, take);
+        walk(from,
+             "SELECT n FROM payments INDEXED BY payments_by_status WHERE status = " + std::to_string(status) +
+                 " ORDER BY created_at" + order,
+             take);
       }
       for (int lane = 0; lane < store::lane_count; ++lane) {
-        walk(from, "SELECT n FROM payments INDEXED BY payments_by_deadline WHERE lane = " + std::to_string(lane) + " ORDER BY deadline" + order, take);
+        walk(from,
+             "SELECT n FROM payments INDEXED BY payments_by_deadline WHERE lane = " + std::to_string(lane) +
+                 " ORDER BY deadline" + order,
+             take);
       }
     }
   }
@@ -104,9 +111,10 @@ Result<void> SqlCipherStore::salvage_payments(Salvage& found) {
   Result<void> carried;
   for (const std::int64_t n : numbers) {
     std::optional<Row> row;
-    walk(found.from, "SELECT " ND_ALL_COLUMNS " FROM payments NOT INDEXED WHERE n = " + std::to_string(n), [&](Query& query) {
-      if (auto read = read_row(query)) row = std::move(*read);
-    });
+    walk(found.from, "SELECT " ND_ALL_COLUMNS " FROM payments NOT INDEXED WHERE n = " + std::to_string(n),
+         [&](Query& query) {
+           if (auto read = read_row(query)) row = std::move(*read);
+         });
     if (row) ND_TRY(carry_payment(std::move(*row), found));
   }
   const auto known = std::max(found.head ? found.head->rows() : 0, static_cast<std::int64_t>(numbers.size()));
@@ -158,7 +166,8 @@ Result<void> SqlCipherStore::salvage_journal(Salvage& found) {
       walk(found.from, std::string("SELECT ") + columns + " FROM journal WHERE seq = " + std::to_string(seq), take);
     }
   }
-  if (static_cast<std::int64_t>(found.events.size()) < expected && sweepable(found)) store::sweep(found.from, columns, "journal", take);
+  if (static_cast<std::int64_t>(found.events.size()) < expected && sweepable(found))
+    store::sweep(found.from, columns, "journal", take);
   ND_TRY(carried);
   if (!found.head && !found.events.empty()) head_.anchor_seq = static_cast<std::uint64_t>(*found.events.begin()) - 1;
   if (found.head && head_.journal_seq < found.head->journal_seq) ND_TRY(bridge_journal(found));
@@ -167,11 +176,13 @@ Result<void> SqlCipherStore::salvage_journal(Salvage& found) {
   return {};
 }
 
-// The journal's last event cannot be read, its hash is in the head: an empty event of that number and hash holds the place,
-// so that no later one is given the same number.
+// The journal's last event cannot be read, its hash is in the head: an empty event of that number and hash holds the
+// place, so that no later one is given the same number.
 Result<void> SqlCipherStore::bridge_journal(const Salvage& found) {
-  ND_LET(Query insert, db_->query("INSERT INTO journal (seq, at, type, text, hash) VALUES (?, 0, 'journal.lost', '', ?)"));
-  insert.bind(static_cast<std::int64_t>(found.head->journal_seq)).bind(std::span<const std::uint8_t>(found.head->journal_hash));
+  ND_LET(Query insert,
+         db_->query("INSERT INTO journal (seq, at, type, text, hash) VALUES (?, 0, 'journal.lost', '', ?)"));
+  insert.bind(static_cast<std::int64_t>(found.head->journal_seq))
+      .bind(std::span<const std::uint8_t>(found.head->journal_hash));
   ND_TRY(insert.run());
   head_.journal_seq = found.head->journal_seq;
   head_.journal_hash = found.head->journal_hash;
@@ -209,9 +220,13 @@ Result<void> SqlCipherStore::salvage_small(Salvage& found) {
   walk_both(found.from, "seq, at, hash, signature", "checkpoints", "seq", [&](const Query& query) {
     copy("INSERT OR REPLACE INTO checkpoints (seq, at, hash, signature) VALUES (?, ?, ?, ?)", query, "iibb");
   });
-  walk_both(found.from, "payment_id, reason, created_at, attempts, not_before", "reversals", "payment_id", [&](const Query& query) {
-    copy("INSERT OR REPLACE INTO reversals (payment_id, reason, created_at, attempts, not_before) VALUES (?, ?, ?, ?, ?)", query, "tiiii");
-  });
+  walk_both(found.from, "payment_id, reason, created_at, attempts, not_before", "reversals", "payment_id",
+            [&](const Query& query) {
+              copy(
+                  "INSERT OR REPLACE INTO reversals (payment_id, reason, created_at, attempts, not_before) VALUES (?, "
+                  "?, ?, ?, ?)",
+                  query, "tiiii");
+            });
   walk_both(found.from, "id, detail", "sync_runs", "id", [&](const Query& query) {
     copy("INSERT OR REPLACE INTO sync_runs (id, detail) VALUES (?, ?)", query, "ib");
     head_.last_sync = std::max(head_.last_sync, static_cast<std::uint64_t>(query.integer(0)));

@@ -1,8 +1,8 @@
 // What a salvage has found so far, and the two ways to read a damaged file: along its trees, and leaf by leaf.
 //
-// Along the trees a bad page ends the walk, and a bad root hides everything. Leaf by leaf a table's entry in the schema is
-// pointed at one page after another, so that SQLite reads each as a table of its own; what comes out is believed only
-// where it proves itself (a payment's number is made from its id, an event names its own sequence).
+// Along the trees a bad page ends the walk, and a bad root hides everything. Leaf by leaf a table's entry in the schema
+// is pointed at one page after another, so that SQLite reads each as a table of its own; what comes out is believed
+// only where it proves itself (a payment's number is made from its id, an event names its own sequence).
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,8 @@ bool walk(Database& from, const std::string& sql, const Take& take) {
 
 // A table from both ends: `columns` of `table` in the order of `key`; rows may come twice when the middle is damaged.
 template <class Take>
-bool walk_both(Database& from, const std::string& columns, const std::string& table, const std::string& key, const Take& take) {
+bool walk_both(Database& from, const std::string& columns, const std::string& table, const std::string& key,
+               const Take& take) {
   const std::string sql = "SELECT " + columns + " FROM " + table + " NOT INDEXED ORDER BY " + key;
   return walk(from, sql, take) || (walk(from, sql + " DESC", take), false);
 }
@@ -57,7 +58,8 @@ void sweep(Database& copy, const std::string& columns, const std::string& table,
   if (!pages || !version || !copy.execute("PRAGMA writable_schema=ON")) return;
   for (std::int64_t page = 2; page <= *pages; ++page) {  // a transaction each: a bad page ends the one that meets it
     const std::string bend = "BEGIN IMMEDIATE; UPDATE sqlite_schema SET rootpage = " + std::to_string(page) +
-                             " WHERE type = 'table' AND name = '" + table + "'; PRAGMA schema_version = " + std::to_string(*version + page);
+                             " WHERE type = 'table' AND name = '" + table +
+                             "'; PRAGMA schema_version = " + std::to_string(*version + page);
     if (copy.execute(bend.c_str())) walk(copy, "SELECT " + columns + " FROM " + table + " NOT INDEXED", take);
     [[maybe_unused]] const auto undone = copy.execute("ROLLBACK");
   }

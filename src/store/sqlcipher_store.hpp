@@ -1,6 +1,6 @@
 // The durable queue on SQLCipher: payments, totals, card counters and journal in one encrypted file, one transaction a
-// turn. Method: every question is an index lookup; what changes with each turn (totals, counters of the device, heads of
-// the journal) is one small row, kept in memory and written once a commit, so that a stored payment costs few pages.
+// turn. Method: every question is an index lookup; what changes with each turn (totals, counters of the device, heads
+// of the journal) is one small row, kept in memory and written once a commit, so that a stored payment costs few pages.
 // Invariants: totals equal a recount of the rows; the file is held by one process; damage is set aside, never dropped.
 // Format and files: docs/store_format.md.
 #pragma once
@@ -38,19 +38,20 @@ class SqlCipherStore final : public hal::RecordStore {
     std::filesystem::path dir;  // made with mode 0700 when it is not there
     std::function<Result<void>(const KeyUse&)> with_key;
     // SHA-256 of prev || bytes; `prev` may be empty.
-    std::function<std::array<std::uint8_t, 32>(std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes)> sha256;
-    const char* vfs{nullptr};                     // SQLite VFS by name; nullptr: the system's
-    std::uint64_t reserve_bytes{4 << 20};         // preallocated for forwarding's own updates on a full disk
-    std::uint64_t room_bytes{1 << 20};            // a new payment needs this much free beside the reserve
-    std::uint64_t wal_bytes_max{1 << 20};         // tidy() returns the WAL to the file above this
+    std::function<std::array<std::uint8_t, 32>(std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes)>
+        sha256;
+    const char* vfs{nullptr};              // SQLite VFS by name; nullptr: the system's
+    std::uint64_t reserve_bytes{4 << 20};  // preallocated for forwarding's own updates on a full disk
+    std::uint64_t room_bytes{1 << 20};     // a new payment needs this much free beside the reserve
+    std::uint64_t wal_bytes_max{1 << 20};  // tidy() returns the WAL to the file above this
     Faults faults;
-    bool synchronous_normal_for_canary{false};    // test only: a power cut then loses payments, and a test must see it
-    int schema_for_test{0};                       // test only: stop at this schema number; 0: the latest
+    bool synchronous_normal_for_canary{false};  // test only: a power cut then loses payments, and a test must see it
+    int schema_for_test{0};                     // test only: stop at this schema number; 0: the latest
   };
 
-  // Opens the queue, makes it when there is none, upgrades an older one, and carries a damaged one over into a new file.
-  // Requires: with_key and sha256. Ensures: on an error nothing that was there has been changed.
-  // Errors: Busy (another process has it), WrongKey, NewerSchema, ReadOnly, DiskFull, Io. Damage is no error: see health().
+  // Opens the queue, makes it when there is none, upgrades an older one, and carries a damaged one over into a new
+  // file. Requires: with_key and sha256. Ensures: on an error nothing that was there has been changed. Errors: Busy
+  // (another process has it), WrongKey, NewerSchema, ReadOnly, DiskFull, Io. Damage is no error: see health().
   [[nodiscard]] static Result<std::unique_ptr<SqlCipherStore>> open(Options options);
   ~SqlCipherStore() override;
   SqlCipherStore(const SqlCipherStore&) = delete;
@@ -198,12 +199,12 @@ class SqlCipherStore final : public hal::RecordStore {
   bool key_known_{false};  // the key check beside the file says that the key is right
   bool in_turn_{false};
   bool marked_{false};
-  bool broken_{false};      // SQLite gave the turn up: nothing but rollback() helps
+  bool broken_{false};  // SQLite gave the turn up: nothing but rollback() helps
   bool head_dirty_{false};
   bool head_dirty_at_mark_{false};
-  bool erased_{false};      // an envelope went in this turn
+  bool erased_{false};  // an envelope went in this turn
   bool sensitive_wal_{false};
-  bool unknown_{false};     // the last commit failed: what is on the disk shows when it is opened again
+  bool unknown_{false};  // the last commit failed: what is on the disk shows when it is opened again
   std::optional<std::uint64_t> wal_salts_;
   int last_commit_frames_{0};
 };

@@ -15,7 +15,8 @@ store::Bytes encode_run(const hal::SyncRun& run) {
   out.i(run.started_at);
   out.opt(run.ended_at);
   out.word(run.route);
-  for (const std::int64_t count : {run.forwarded, run.succeeded, run.declined, run.requires_review, run.expired}) out.i(count);
+  for (const std::int64_t count : {run.forwarded, run.succeeded, run.declined, run.requires_review, run.expired})
+    out.i(count);
   out.u(run.amounts.size());
   for (const auto& [currency, sums] : run.amounts) {
     out.currency(currency);
@@ -31,7 +32,8 @@ bool decode_run(std::span<const std::uint8_t> bytes, hal::SyncRun& run) {
   run.started_at = in.i();
   run.ended_at = in.opt();
   run.route = in.word<Route>(route_count);
-  for (std::int64_t* count : {&run.forwarded, &run.succeeded, &run.declined, &run.requires_review, &run.expired}) *count = in.i();
+  for (std::int64_t* count : {&run.forwarded, &run.succeeded, &run.declined, &run.requires_review, &run.expired})
+    *count = in.i();
   for (std::uint64_t left = in.u(); left != 0 && in.ok(); --left) {
     auto& sums = run.amounts[in.currency()];
     sums.first = in.i();
@@ -64,7 +66,8 @@ Result<std::optional<store::Bytes>> SqlCipherStore::small(std::string_view key) 
 
 Result<void> SqlCipherStore::put_small(std::string_view key, std::span<const std::uint8_t> value) {
   ND_TRY(change());
-  ND_LET(Query query, db_->query("INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"));
+  ND_LET(Query query,
+         db_->query("INSERT INTO state (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"));
   return query.bind(key).bind(value).run();
 }
 
@@ -150,9 +153,13 @@ Result<void> SqlCipherStore::put_reversal(const hal::Reversal& reversal) {
     ND_LET(Query query, db_->query("DELETE FROM reversals WHERE payment_id = ?"));
     return query.bind(std::string_view(reversal.payment_id)).run();
   }
-  ND_LET(Query query, db_->query("INSERT INTO reversals (payment_id, reason, created_at, attempts, not_before) VALUES (?1, ?2, ?3, ?4, ?5) "
-                                 "ON CONFLICT (payment_id) DO UPDATE SET reason = ?2, created_at = ?3, attempts = ?4, not_before = ?5"));
-  query.bind(std::string_view(reversal.payment_id)).bind(static_cast<std::int64_t>(reversal.reason)).bind(reversal.created_at);
+  ND_LET(Query query,
+         db_->query(
+             "INSERT INTO reversals (payment_id, reason, created_at, attempts, not_before) VALUES (?1, ?2, ?3, ?4, ?5) "
+             "ON CONFLICT (payment_id) DO UPDATE SET reason = ?2, created_at = ?3, attempts = ?4, not_before = ?5"));
+  query.bind(std::string_view(reversal.payment_id))
+      .bind(static_cast<std::int64_t>(reversal.reason))
+      .bind(reversal.created_at);
   return query.bind(std::int64_t{reversal.attempts}).bind(reversal.not_before).run();
 }
 
@@ -187,7 +194,8 @@ Result<std::uint64_t> SqlCipherStore::put_sync_run(const hal::SyncRun& run) {
     head_dirty_ = true;
   }
   const auto detail = encode_run(run);
-  ND_LET(Query query, db_->query("INSERT INTO sync_runs (id, detail) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET detail = ?2"));
+  ND_LET(Query query,
+         db_->query("INSERT INTO sync_runs (id, detail) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET detail = ?2"));
   ND_TRY(query.bind(static_cast<std::int64_t>(id)).bind(std::span<const std::uint8_t>(detail)).run());
   return id;
 }

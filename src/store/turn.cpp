@@ -10,7 +10,9 @@ namespace nightdrop {
 using store::Query;
 
 namespace {
-bool strikes(const std::function<bool()>& fault) { return fault && fault(); }
+bool strikes(const std::function<bool()>& fault) {
+  return fault && fault();
+}
 }  // namespace
 
 Result<void> SqlCipherStore::ready() {
@@ -44,7 +46,8 @@ Result<void> SqlCipherStore::begin() {
 
 Result<void> SqlCipherStore::write_head() {
   const auto bytes = store::encode(head_);
-  ND_LET(Query query, db_->query("INSERT INTO state (key, value) VALUES ('head', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1"));
+  ND_LET(Query query,
+         db_->query("INSERT INTO state (key, value) VALUES ('head', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1"));
   return query.bind(std::span<const std::uint8_t>(bytes)).run();
 }
 

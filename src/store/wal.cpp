@@ -92,9 +92,9 @@ WalState inspect_wal(const std::filesystem::path& path, const std::optional<Mark
   const std::uint64_t acknowledged = mark && mark->salts == *salts ? mark->frames : 0;
 
   bool chain = header->valid;
-  bool commit_behind = false;        // a commit frame behind the first bad one
-  std::uint32_t commit_page = 0;     // of its page: SQLite may repeat a commit frame, once, to fill a sector
-  bool transaction_behind = false;   // and frames of a later transaction behind that
+  bool commit_behind = false;       // a commit frame behind the first bad one
+  std::uint32_t commit_page = 0;    // of its page: SQLite may repeat a commit frame, once, to fill a sector
+  bool transaction_behind = false;  // and frames of a later transaction behind that
   Checksum sum = header->sum;
   std::vector<std::uint8_t> frame(frame_header + header->page);
   for (std::uint64_t n = 1; read_exactly(file, frame); ++n) {

@@ -155,7 +155,7 @@ class Books {
   std::int64_t pending_shift_ms_{0};
   bool entropy_failed_{false};
   bool closed_{false};
-  std::string accepted_older_;  // which older copy open() went on with; empty: none
+  std::string accepted_older_;   // which older copy open() went on with; empty: none
   std::uint64_t last_id_ms_{0};  // of the newest payment id, and its count within that millisecond
   unsigned last_id_count_{0};
   std::uint64_t last_checkpoint_{0};

@@ -12,7 +12,7 @@
 namespace nightdrop::terminal {
 namespace {
 using engine::Event;
-constexpr std::size_t turn_rows_max = 256;          // rows marked in one turn: bounds memory and the turn's length
+constexpr std::size_t turn_rows_max = 256;  // rows marked in one turn: bounds memory and the turn's length
 }  // namespace
 
 Forwarder::Forwarder(Books& books, Network& network) : books_(books), network_(network) {}

@@ -30,10 +30,10 @@ struct Ports {
 struct Settings {
   acquirer::Merchant merchant;
   int utc_offset_minutes{0};
-  std::size_t window{16};  // requests to the acquirer at once
-  bool batch{true};        // use batches where the acquirer lists them
-  Sha256 sha256;           // for sealed exports
-  std::string certificate_pem;  // of the vault's identity key, for sealed exports
+  std::size_t window{16};                          // requests to the acquirer at once
+  bool batch{true};                                // use batches where the acquirer lists them
+  Sha256 sha256;                                   // for sealed exports
+  std::string certificate_pem;                     // of the vault's identity key, for sealed exports
   hal::Older accepted_copies{hal::Older::Refuse};  // an older vault or queue that a person has decided to go on with
   // Keeps the export of a reader that was tampered with; durable when Ok.
   std::function<Result<void>(const SealedExport& made, UtcMs at)> keep_export;

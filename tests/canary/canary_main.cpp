@@ -1,6 +1,6 @@
 // Runs the simulation's seeds against a build that breaks one promise. Exit 0 when a check named on the command line
-// sees it. Exit 1 when every seed passes, or when a run ends in anything else: the simulation would then miss such a bug,
-// or hit upon another one that would hide it.
+// sees it. Exit 1 when every seed passes, or when a run ends in anything else: the simulation would then miss such a
+// bug, or hit upon another one that would hide it.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +28,8 @@ Seen run(std::uint64_t seed, std::span<const char* const> checks) {
     if (!outcome.failure) _exit(static_cast<int>(Seen::Nothing));
     std::printf("%.300s\n", nightdrop::simulation::describe(seed, outcome).c_str());
     std::fflush(stdout);
-    const bool expected = std::ranges::any_of(checks, [&](const char* check) { return outcome.failure->check == check; });
+    const bool expected =
+        std::ranges::any_of(checks, [&](const char* check) { return outcome.failure->check == check; });
     _exit(static_cast<int>(expected ? Seen::TheFault : Seen::SomethingElse));
   }
   int status = 0;
@@ -47,7 +48,8 @@ int main(int argc, char** argv) {
   for (; seed <= seeds_max && std::chrono::steady_clock::now() < end; ++seed) {
     const Seen seen = run(seed, checks);
     if (seen == Seen::Nothing) continue;
-    std::printf(seen == Seen::TheFault ? "caught by seed %llu\n" : "seed %llu failed in another way\n", static_cast<unsigned long long>(seed));
+    std::printf(seen == Seen::TheFault ? "caught by seed %llu\n" : "seed %llu failed in another way\n",
+                static_cast<unsigned long long>(seed));
     return seen == Seen::TheFault ? 0 : 1;
   }
   std::printf("not caught by %llu seeds\n", static_cast<unsigned long long>(seed - 1));

@@ -1,6 +1,6 @@
 // The whole engine under virtual time, seed after seed. NIGHTDROP_SIM_SEEDS=n runs n of them, NIGHTDROP_SIM_SEED=s one,
-// with its trace; without either the same few each time, however fast the machine is. A failure says whether a rule was broken (safety) or
-// nothing goes on (liveness), and with which seed; a crash of the process says its seed on stderr.
+// with its trace; without either the same few each time, however fast the machine is. A failure says whether a rule was
+// broken (safety) or nothing goes on (liveness), and with which seed; a crash of the process says its seed on stderr.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -43,14 +43,18 @@ TEST(Simulation, RulesHoldAndTheQueueDrainsInEveryRun) {
     met.replays += outcome.replays;
     met.unknown_outcomes += outcome.unknown_outcomes;
   }
-  std::printf("%llu seeds: %d lives, %d payments, %d acknowledged, %d succeeded, %d declined, %d canceled, %d expired, %d reversals, %d replays, "
-              "%d unknown outcomes\n",
-              static_cast<unsigned long long>(seed - 1), met.lives, met.rows, met.acknowledged, met.succeeded, met.declined, met.canceled, met.expired,
-              met.reversals, met.replays, met.unknown_outcomes);
+  std::printf(
+      "%llu seeds: %d lives, %d payments, %d acknowledged, %d succeeded, %d declined, %d canceled, %d expired, %d "
+      "reversals, %d replays, "
+      "%d unknown outcomes\n",
+      static_cast<unsigned long long>(seed - 1), met.lives, met.rows, met.acknowledged, met.succeeded, met.declined,
+      met.canceled, met.expired, met.reversals, met.replays, met.unknown_outcomes);
   if (wanted < seeds_default) return;
   // A world in which nothing happens proves nothing.
   EXPECT_GT(met.lives, static_cast<int>(seed));
-  for (const int count : {met.acknowledged, met.succeeded, met.declined, met.canceled, met.expired, met.reversals, met.replays, met.unknown_outcomes}) EXPECT_GT(count, 0);
+  for (const int count : {met.acknowledged, met.succeeded, met.declined, met.canceled, met.expired, met.reversals,
+                          met.replays, met.unknown_outcomes})
+    EXPECT_GT(count, 0);
 }
 
 TEST(Simulation, ASeedIsARun) {

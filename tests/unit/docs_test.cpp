@@ -141,7 +141,8 @@ TEST(Docs, ThePosProtocolAndOperationsNameEveryErrorCode) {
 }
 
 TEST(Docs, ThePosProtocolNamesEveryEvent) {
-  constexpr const char* form = R"rx("((?:offline_status|link|limit|deadline|sync|clock|store|reader|policy|payments|certificate)\.[a-z_]+)")rx";
+  constexpr const char* form =
+      R"rx("((?:offline_status|link|limit|deadline|sync|clock|store|reader|policy|payments|certificate)\.[a-z_]+)")rx";
   auto types = all_in(root / "src/terminal", form);
   types.merge(all_in(root / "src/pos", form));
   for (const auto& [status, name] : words<Status>) {

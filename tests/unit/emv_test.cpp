@@ -8,10 +8,10 @@
 #include "emv/currency.hpp"
 #include "emv/dictionary.hpp"
 #include "emv/dol.hpp"
-#include "nightdrop/encoding.hpp"
 #include "emv/pan.hpp"
 #include "emv/tlv.hpp"
 #include "emv/track2.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::emv {
 namespace {
@@ -200,11 +200,12 @@ TEST(Track2, WritesOnlyWhatFits) {
 }
 
 TEST(Pan, IsFoundInFreeText) {
-  for (const char* text : {"4242424242424242", "card 4242 4242 4242 4242, table 7", "4242-4242-4242-4242", "a4242424242424242b",
-                           "00042424242424242420"}) {
+  for (const char* text : {"4242424242424242", "card 4242 4242 4242 4242, table 7", "4242-4242-4242-4242",
+                           "a4242424242424242b", "00042424242424242420"}) {
     EXPECT_TRUE(holds_pan(text)) << text;
   }
-  for (const char* text : {"", "Table 7", "4242424242424241", "order 1234567890123", "4242 4242\n4242 4242", "42424242"}) {
+  for (const char* text :
+       {"", "Table 7", "4242424242424241", "order 1234567890123", "4242 4242\n4242 4242", "42424242"}) {
     EXPECT_FALSE(holds_pan(text)) << text;
   }
 }

@@ -121,7 +121,7 @@ const std::vector<std::pair<std::string, std::set<std::string>>> libraries{
 
 // The adapters, and where they live; besides there, only composition roots and tests name them.
 const std::map<std::string, std::string> adapters{
-    {"SqlCipherStore", "src/store"}, {"SealedKeyVault", "src/crypto"},   {"CurlHostLink", "hal/linux"},
+    {"SqlCipherStore", "src/store"}, {"SealedKeyVault", "src/crypto"}, {"CurlHostLink", "hal/linux"},
     {"SystemClock", "hal/linux"},    {"SimClock", "hal/sim"},          {"SimLinks", "hal/sim"},
     {"SimCardReader", "hal/sim"},    {"SimControl", "hal/sim"},        {"SimIndicator", "hal/sim"},
     {"SimEntropy", "hal/sim"},       {"SystemdWatchdog", "hal/linux"}, {"FileCertificate", "hal/linux"},

@@ -31,7 +31,9 @@ TEST(Result, TryPassesTheErrorOn) {
   EXPECT_EQ(quarter(3).error().code, Errc::InvalidArgument);
 }
 
-TEST(ResultDeathTest, AssertionsStayOn) { EXPECT_DEATH(ND_ASSERT(1 == 2), "assertion failed: 1 == 2"); }
+TEST(ResultDeathTest, AssertionsStayOn) {
+  EXPECT_DEATH(ND_ASSERT(1 == 2), "assertion failed: 1 == 2");
+}
 
 }  // namespace
 }  // namespace nightdrop

@@ -18,7 +18,7 @@ struct CardRequest {
   Amount amount;
   ObjectKind kind{ObjectKind::PaymentIntent};
   std::array<bool, read_method_count> allowed{true, true, true, true, true};  // by ReadMethod
-  UtcMs now{0};                                                              // for 9A and 9F21
+  UtcMs now{0};                                                               // for 9A and 9F21
 };
 
 // A card that was read and did not refuse.
@@ -34,8 +34,8 @@ struct CardData {
 };
 
 enum class CardRefusal : std::uint8_t {
-  ChipDeclined,      // AAC: the card, or the terminal action codes, said no (EMV 4.4 Book 3, 10.7-10.8)
-  EntryNotAllowed,   // this read method is not allowed in the request
+  ChipDeclined,     // AAC: the card, or the terminal action codes, said no (EMV 4.4 Book 3, 10.7-10.8)
+  EntryNotAllowed,  // this read method is not allowed in the request
 };
 enum class CardFailure : std::uint8_t { Removed, Unreadable, Canceled };
 

@@ -27,7 +27,8 @@ struct HostReply {
   std::string body;                                          // at most 64 KiB of it
   bool too_long{false};                                      // there was more than 64 KiB
 };
-// The first byte of the request cannot have reached a server that holds the pinned certificate: it is safe to say "not sent".
+// The first byte of the request cannot have reached a server that holds the pinned certificate: it is safe to say "not
+// sent".
 struct NotSent {
   const char* why{""};  // static text
   bool timed_out{false};

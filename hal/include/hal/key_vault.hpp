@@ -1,8 +1,8 @@
-// Port: the reader's keys, by operation and never by key bytes (the database key, which SQLCipher must be handed, is the
-// one exception). Counters: seal_card() spends a DUKPT counter value; the caller commits marks() in the same
-// transaction as what was sealed, and only then lets it leave the box. At start-up the caller says what it committed, and
-// each side finds out whether the other is an older copy: the vault remembers how far the queue's journal had come, the
-// queue how often the vault's file had been written.
+// Port: the reader's keys, by operation and never by key bytes (the database key, which SQLCipher must be handed, is
+// the one exception). Counters: seal_card() spends a DUKPT counter value; the caller commits marks() in the same
+// transaction as what was sealed, and only then lets it leave the box. At start-up the caller says what it committed,
+// and each side finds out whether the other is an older copy: the vault remembers how far the queue's journal had come,
+// the queue how often the vault's file had been written.
 #pragma once
 
 #include <array>
@@ -58,7 +58,8 @@ class KeyVault {
   // Errors: CounterExhausted (final), Unavailable (the vault's file could not be written: retry), CryptoFailed.
   // Standard: ANSI X9.24-3-2017, 6.3; docs/card_envelope.md.
   [[nodiscard]] virtual Result<Envelope> seal_card(std::span<const std::uint8_t> plaintext, std::string_view aad,
-                                     std::span<const std::uint8_t> online_pin, std::span<const std::uint8_t> pan) = 0;
+                                                   std::span<const std::uint8_t> online_pin,
+                                                   std::span<const std::uint8_t> pan) = 0;
   // What is durable in the vault's file now, and the last spent counter value.
   virtual VaultMarks marks() const = 0;
   // Whether no next counter value exists: all are spent, or the keys are erased.
@@ -66,9 +67,9 @@ class KeyVault {
   // Called at start-up with what the queue committed, before anything is sealed. No value that may have left the box is
   // spent again, whatever is older: the vault goes on after the highest that either side knows of.
   // Ensures: durable when Ok; the vault then holds `queue` for the truth.
-  // Errors: RolledBack, with older_queue_text or older_vault_text: that one is an older copy and `accepted` does not name
-  // it; or with replaced_keys_text, which nothing accepts: the copy is from before a rekey(). Unavailable (the file could
-  // not be written). After an Error nothing has changed, and it may be called again.
+  // Errors: RolledBack, with older_queue_text or older_vault_text: that one is an older copy and `accepted` does not
+  // name it; or with replaced_keys_text, which nothing accepts: the copy is from before a rekey(). Unavailable (the
+  // file could not be written). After an Error nothing has changed, and it may be called again.
   [[nodiscard]] virtual Result<void> resume(const QueueMarks& queue, Older accepted) = 0;
   // Makes the erasure of spent keys durable, soon and not on the caller's thread, and with it the note of how far the
   // queue's journal had come in the last commit: the witness against an older queue.
@@ -79,17 +80,17 @@ class KeyVault {
   // Errors: CounterExhausted, Unavailable, CryptoFailed.
   // Standard: ANSI X9.24-3-2017, 6.3; NIST SP 800-38B.
   [[nodiscard]] virtual Result<PossessionProof> prove(std::span<const std::uint8_t> message) = 0;
-  // Takes a new initial key from a TR-31 block: usage B1, optional block IK, under the present one's update key. What was
-  // sealed before stays as it is; what is sealed after is under the new key, from its counter value 1.
-  // Requires: resume(). Ensures: durable in one write before anything is sealed under it; the old registers are wiped.
-  // Errors: Malformed, WrongKey, Unsupported (the block), InvalidArgument (no AES key, no IKID, a key stronger than the
-  // one it came under), Conflict (an IKID this vault has or had), CounterExhausted, Unavailable, CryptoFailed; the old key goes on.
-  // Standard: ANSI X9.143-2022; ANSI X9.24-3-2017, 6.5 (counter FFFFFFFF, usage 0002).
+  // Takes a new initial key from a TR-31 block: usage B1, optional block IK, under the present one's update key. What
+  // was sealed before stays as it is; what is sealed after is under the new key, from its counter value 1. Requires:
+  // resume(). Ensures: durable in one write before anything is sealed under it; the old registers are wiped. Errors:
+  // Malformed, WrongKey, Unsupported (the block), InvalidArgument (no AES key, no IKID, a key stronger than the one it
+  // came under), Conflict (an IKID this vault has or had), CounterExhausted, Unavailable, CryptoFailed; the old key
+  // goes on. Standard: ANSI X9.143-2022; ANSI X9.24-3-2017, 6.5 (counter FFFFFFFF, usage 0002).
   [[nodiscard]] virtual Result<void> rekey(std::string_view tr31_block) = 0;
 
-  // Erases the DUKPT registers and the fingerprint key, in memory first and then on the disk, before it returns; nothing
-  // brings them back. Identity and queue key stay. Cut off at any moment it is brought to its end by the next opening.
-  // Errors: Io (they are gone from memory; the disk is tried again at the next opening).
+  // Erases the DUKPT registers and the fingerprint key, in memory first and then on the disk, before it returns;
+  // nothing brings them back. Identity and queue key stay. Cut off at any moment it is brought to its end by the next
+  // opening. Errors: Io (they are gone from memory; the disk is tried again at the next opening).
   [[nodiscard]] virtual Result<void> erase_card_keys() = 0;
   // Erases every key. What waits in the queue can't be opened any more: export it first. Errors: as erase_card_keys().
   [[nodiscard]] virtual Result<void> erase() = 0;
@@ -102,7 +103,8 @@ class KeyVault {
   // As sign(), of a digest of 32 bytes that the caller made (TLS client authentication). Thread-safe.
   [[nodiscard]] virtual Result<std::vector<std::uint8_t>> sign_digest(std::span<const std::uint8_t> digest) = 0;
   // Hands the raw 256-bit database key to `use` and wipes it after.
-  [[nodiscard]] virtual Result<void> with_queue_key(const std::function<Result<void>(std::span<const std::uint8_t, 32>)>& use) = 0;
+  [[nodiscard]] virtual Result<void> with_queue_key(
+      const std::function<Result<void>(std::span<const std::uint8_t, 32>)>& use) = 0;
 
   // PBKDF2-HMAC-SHA-256 of `pin`, compared in constant time, on another thread; `done` is called on the loop's.
   virtual void check_pin(SecretBytes pin, std::vector<std::uint8_t> salt, std::vector<std::uint8_t> hash,

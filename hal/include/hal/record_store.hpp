@@ -25,7 +25,7 @@ struct CurrencyTotals {
 };
 struct Totals {
   std::map<Currency, CurrencyTotals> by_currency;
-  std::int64_t count{0};  // counted payments and refunds
+  std::int64_t count{0};                  // counted payments and refunds
   std::optional<UtcMs> oldest_stored_at;  // of counted ones and of expired ones that nobody has acknowledged
   std::optional<UtcMs> next_deadline;     // of stored ones
 };
@@ -60,11 +60,11 @@ struct Checkpoint {
 
 struct ListQuery {
   std::optional<Status> status;
-  bool reportable{false};                 // only declined, expired and requires_review
-  std::optional<bool> acknowledged;       // with reportable
+  bool reportable{false};            // only declined, expired and requires_review
+  std::optional<bool> acknowledged;  // with reportable
   std::optional<std::uint64_t> sync_id;
   std::optional<UtcMs> created_from, created_to;  // both inclusive
-  std::string starting_after;             // an id, exclusive; empty: from the newest
+  std::string starting_after;                     // an id, exclusive; empty: from the newest
   std::size_t limit{100};
 };
 
@@ -78,8 +78,8 @@ struct SyncRun {
 };
 
 struct ApproverState {
-  std::uint32_t wrong{0};               // wrong PINs since the last right one
-  std::string locked_boot_id;           // empty: not locked
+  std::uint32_t wrong{0};                // wrong PINs since the last right one
+  std::string locked_boot_id;            // empty: not locked
   std::int64_t locked_until_mono_ms{0};  // on the monotonic clock of that boot
 };
 
@@ -89,27 +89,27 @@ struct DeviceState {
   std::array<std::uint8_t, 8> initial_key_id{};
   std::uint32_t dukpt_counter{0};
   std::uint64_t vault_generation{0};
-  std::uint32_t stan{0};               // last used; 1…999999, wraps
-  UtcMs time_high{0};                  // the highest engine time seen
-  std::string boot_id;                 // of that reading
-  std::int64_t mono_ms{0};             // monotonic clock at that reading
-  std::int64_t untrusted_for_ms{0};    // how long the clock has been untrusted, over boots
+  std::uint32_t stan{0};             // last used; 1…999999, wraps
+  UtcMs time_high{0};                // the highest engine time seen
+  std::string boot_id;               // of that reading
+  std::int64_t mono_ms{0};           // monotonic clock at that reading
+  std::int64_t untrusted_for_ms{0};  // how long the clock has been untrusted, over boots
   std::uint64_t time_epoch{1};
-  std::int64_t policy_version{0};      // highest accepted
+  std::int64_t policy_version{0};  // highest accepted
   std::int64_t fallbacks_in_spell{0};
   bool clock_trusted{true};
-  std::uint64_t turn{0};               // counts commits: tells whether one that seemed to fail has landed after all
-  std::uint64_t exported_seq{0};       // of the event payments.exported of the last sealed export; 0: none
+  std::uint64_t turn{0};          // counts commits: tells whether one that seemed to fail has landed after all
+  std::uint64_t exported_seq{0};  // of the event payments.exported of the last sealed export; 0: none
   std::array<std::uint8_t, 32> exported{};  // digest of what waited then
-  UtcMs tampered_at{0};                // when the reader was tampered with; 0: never
+  UtcMs tampered_at{0};                     // when the reader was tampered with; 0: never
 };
 
 struct StoreHealth {
-  bool degraded{false};              // damage was found: no new payments until a person decides
-  std::int64_t carried_over{0};      // rows read from the damaged file
-  std::int64_t lost{0};              // rows known to have been there that could not be read
-  std::string set_aside_path;        // where the damaged file is
-  bool was_lost{false};              // the queue started empty though the reader had one: counters must not be reused
+  bool degraded{false};          // damage was found: no new payments until a person decides
+  std::int64_t carried_over{0};  // rows read from the damaged file
+  std::int64_t lost{0};          // rows known to have been there that could not be read
+  std::string set_aside_path;    // where the damaged file is
+  bool was_lost{false};          // the queue started empty though the reader had one: counters must not be reused
 };
 
 class RecordStore {
@@ -141,9 +141,11 @@ class RecordStore {
   [[nodiscard]] virtual Result<void> put(const Payment& payment) = 0;
   // Newest first by created_at. Errors: NotFound when starting_after names nothing.
   [[nodiscard]] virtual Result<std::vector<Payment>> list(const ListQuery& query) = 0;
-  // What to forward next: stored, forwarding, processing and declined-with-a-retry rows whose not_before has come, not named in `busy`,
-  // a refund only when its original is not waiting here; nearest deadline first. A row with `outcome_unknown` counts too.
-  [[nodiscard]] virtual Result<std::vector<Payment>> due(UtcMs now, std::size_t limit, const std::vector<std::string>& busy) = 0;
+  // What to forward next: stored, forwarding, processing and declined-with-a-retry rows whose not_before has come, not
+  // named in `busy`, a refund only when its original is not waiting here; nearest deadline first. A row with
+  // `outcome_unknown` counts too.
+  [[nodiscard]] virtual Result<std::vector<Payment>> due(UtcMs now, std::size_t limit,
+                                                         const std::vector<std::string>& busy) = 0;
   // Earliest not_before of anything forwardable (rows in `busy` left out); nothing when there is nothing to forward.
   [[nodiscard]] virtual Result<std::optional<UtcMs>> next_due(const std::vector<std::string>& busy) = 0;
   // Stored, never sent or known not to have been, and past their deadline.
@@ -153,7 +155,8 @@ class RecordStore {
   [[nodiscard]] virtual Result<std::int64_t> count(Status status) = 0;
   [[nodiscard]] virtual Result<Totals> totals() = 0;
   [[nodiscard]] virtual Result<CardTotals> card_totals(std::string_view fingerprint, Currency currency) = 0;
-  // Moves stored_at, deadline and not_before of unsent rows of a spell of the clock: it was found to be off by `delta_ms`.
+  // Moves stored_at, deadline and not_before of unsent rows of a spell of the clock: it was found to be off by
+  // `delta_ms`.
   [[nodiscard]] virtual Result<void> shift_times(std::uint64_t time_epoch, std::int64_t delta_ms) = 0;
 
   // Sets or updates; done rows go away.
@@ -162,7 +165,8 @@ class RecordStore {
   [[nodiscard]] virtual Result<std::vector<Reversal>> reversals(std::size_t limit) = 0;
 
   // Appends to the hash chain; `data` is JSON. Gives the event back with seq and exact text.
-  [[nodiscard]] virtual Result<JournalEvent> append(std::string_view type, std::string_view created, std::string_view data) = 0;
+  [[nodiscard]] virtual Result<JournalEvent> append(std::string_view type, std::string_view created,
+                                                    std::string_view data) = 0;
   [[nodiscard]] virtual Result<std::vector<JournalEvent>> events_after(std::uint64_t seq, std::size_t limit) = 0;
   [[nodiscard]] virtual Result<JournalEvent> last_event() = 0;  // seq 0 and a zero hash when empty
   [[nodiscard]] virtual Result<void> add_checkpoint(const Checkpoint& checkpoint) = 0;
@@ -172,8 +176,8 @@ class RecordStore {
   // A consumer's durable cursor; 0 when it has none. Of more than consumers_max the one furthest behind is forgotten.
   [[nodiscard]] virtual Result<std::uint64_t> cursor(std::string_view consumer) = 0;
   [[nodiscard]] virtual Result<void> set_cursor(std::string_view consumer, std::uint64_t seq) = 0;
-  // Drops final, unreported payments and events older than `before`; the chain stays verifiable from the last checkpoint
-  // at or before the cut. At most `limit` rows a call. Gives how many went.
+  // Drops final, unreported payments and events older than `before`; the chain stays verifiable from the last
+  // checkpoint at or before the cut. At most `limit` rows a call. Gives how many went.
   [[nodiscard]] virtual Result<std::size_t> prune(UtcMs before, std::size_t limit) = 0;
 
   [[nodiscard]] virtual Result<DeviceState> device_state() = 0;
@@ -181,7 +185,8 @@ class RecordStore {
   [[nodiscard]] virtual Result<ApproverState> approver_state(std::string_view approver) = 0;
   [[nodiscard]] virtual Result<void> put_approver_state(std::string_view approver, const ApproverState& state) = 0;
   [[nodiscard]] virtual Result<std::uint64_t> put_sync_run(const SyncRun& run) = 0;  // id 0: a new one; gives its id
-  [[nodiscard]] virtual Result<std::optional<SyncRun>> sync_run(std::optional<std::uint64_t> id) = 0;  // nullopt: the latest
+  [[nodiscard]] virtual Result<std::optional<SyncRun>> sync_run(
+      std::optional<std::uint64_t> id) = 0;  // nullopt: the latest
 };
 
 }  // namespace nightdrop::hal

@@ -1,5 +1,5 @@
-// Port: the reader's tamper circuit (mesh, case switches, temperature and voltage). Whoever listens zeroises keys before
-// anything else.
+// Port: the reader's tamper circuit (mesh, case switches, temperature and voltage). Whoever listens zeroises keys
+// before anything else.
 #pragma once
 
 #include <functional>

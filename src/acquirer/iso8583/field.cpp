@@ -43,24 +43,17 @@ bool is_track2(std::string_view value) {
 
 const char* content_complaint(Kind kind, std::string_view value) {
   switch (kind) {
-    case Kind::None:
-      return "not a data element of 1987";
+    case Kind::None: return "not a data element of 1987";
     case Kind::N:
-    case Kind::NRight:
-      return all_digits(value) ? nullptr : "not digits";
-    case Kind::SignedN:
-      return is_signed_number(value) ? nullptr : "not a sign and digits";
-    case Kind::Z:
-      return is_track2(value) ? nullptr : "not digits and one separator";
-    case Kind::An:
-      return std::ranges::all_of(value, is_alphanumeric) ? nullptr : "not letters and digits";
+    case Kind::NRight: return all_digits(value) ? nullptr : "not digits";
+    case Kind::SignedN: return is_signed_number(value) ? nullptr : "not a sign and digits";
+    case Kind::Z: return is_track2(value) ? nullptr : "not digits and one separator";
+    case Kind::An: return std::ranges::all_of(value, is_alphanumeric) ? nullptr : "not letters and digits";
     case Kind::Z3:
-    case Kind::Ans:
-      return std::ranges::all_of(value, is_printable) ? nullptr : "not printable characters";
+    case Kind::Ans: return std::ranges::all_of(value, is_printable) ? nullptr : "not printable characters";
     case Kind::B:
     case Kind::BHex:
-    case Kind::BRaw:
-      return nullptr;
+    case Kind::BRaw: return nullptr;
   }
   return "not a kind of data element";
 }

@@ -17,8 +17,8 @@
 
 #include <gtest/gtest.h>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/envelope.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::e2e {
 namespace {

@@ -96,8 +96,8 @@ void FactoryWorld::make_station() {
   spill(path("so_pin"), "19384756\n");
   must("nightdrop-provision", {"hsm", "init", "--station", station(), "--softhsm", "--pin-file", path("pin"),
                                "--so-pin-file", path("so_pin")});
-  must("nightdrop-provision", {"ceremony", "init", "--station", station(), "--key-type", "aes-128", "--merchant",
-                               "m_0001"});
+  must("nightdrop-provision",
+       {"ceremony", "init", "--station", station(), "--key-type", "aes-128", "--merchant", "m_0001"});
   std::array<SecretBytes, 2> components{SecretBytes(32), SecretBytes(32)};
   SecretBytes kbpk(32);
   std::vector<std::string> import{"ceremony", "import", "--station", station(), "--key", "kbpk/acquirer"};
@@ -117,8 +117,8 @@ void FactoryWorld::make_station() {
     const std::string name(key["key"].string().value_or(""));
     if (name.starts_with("bdk/")) bdk = name;
   }
-  must("nightdrop-provision", {"ceremony", "export", "--station", station(), "--key", bdk, "--kbpk", "acquirer", "--out",
-                               path("bdk.tr31")});
+  must("nightdrop-provision",
+       {"ceremony", "export", "--station", station(), "--key", bdk, "--kbpk", "acquirer", "--out", path("bdk.tr31")});
   std::string block = slurp(path("bdk.tr31"));
   while (!block.empty() && block.back() == '\n') block.pop_back();
   const auto opened = tr31::unwrap(kbpk.view(), block, {"B0"});
@@ -157,9 +157,15 @@ void FactoryWorld::put_up(Unit& unit) {
     lines_->lay_anew(unit.line);
   }
   if (unit.process != nullptr) return;
-  std::vector<std::string> words{"--factory", "--home",      unit.home,
-                                 "--serial",  unit.serial_number, "--listen",
-                                 "serial:" + lines_->reader_end(unit.line), "--authority", unit.authority};
+  std::vector<std::string> words{"--factory",
+                                 "--home",
+                                 unit.home,
+                                 "--serial",
+                                 unit.serial_number,
+                                 "--listen",
+                                 "serial:" + lines_->reader_end(unit.line),
+                                 "--authority",
+                                 unit.authority};
   words.insert(words.end(), options_.reader_options.begin(), options_.reader_options.end());
   unit.process = std::make_unique<Process>("nightdropd", words, unit.home + ".log");
   const std::string line = unit.process->first_line();
@@ -187,17 +193,17 @@ std::vector<std::string> FactoryWorld::recipe() const {
 }
 
 void FactoryWorld::provision(const Unit& unit) {
-  std::vector<std::string> words{"device",    "--serial",   unit.serial_number,
-                                 "--connect", "serial:" + lines_->station_end(unit.line),
-                                 "--merchant", "m_0001"};
+  std::vector<std::string> words{
+      "device",     "--serial", unit.serial_number, "--connect", "serial:" + lines_->station_end(unit.line),
+      "--merchant", "m_0001"};
   const auto common = recipe();
   words.insert(words.end(), common.begin(), common.end());
   must("nightdrop-provision", words);
 }
 
 int FactoryWorld::batch(int jobs) {
-  std::vector<std::string> words{"batch", path("orders.csv"), "--jobs",    std::to_string(jobs),
-                                 "--retry-failed", "--timeout", step_timeout_s};
+  std::vector<std::string> words{"batch",          path("orders.csv"), "--jobs",      std::to_string(jobs),
+                                 "--retry-failed", "--timeout",        step_timeout_s};
   const auto common = recipe();
   words.insert(words.end(), common.begin(), common.end());
   Process process("nightdrop-provision", words, path("batch.log"));
@@ -255,7 +261,8 @@ std::string FactoryWorld::take_and_forward(const Unit& unit) {
   Rpc pos(unit.home + "/run/pos.sock");
   Rpc sim(unit.home + "/run/sim.sock");
   (void)pos.call("subscribe", R"({"consumer":"factory"})");
-  const Answer made = pos.call("create_payment_intent", R"({"amount":1250,"currency":"usd","merchant_reference":"first"})");
+  const Answer made =
+      pos.call("create_payment_intent", R"({"amount":1250,"currency":"usd","merchant_reference":"first"})");
   (void)sim.call("present_card", R"({"card":)" + new_card() + "}");
   const Answer stored = pos.call("process_payment_intent", R"({"id":")" + made.id() + R"(","timeout_s":10})");
   if (stored.word() != "stored") throw std::runtime_error(unit.serial_number + " did not store: " + stored.dump());

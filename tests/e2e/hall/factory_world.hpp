@@ -25,7 +25,7 @@ struct Unit {
 
 // What these readers have that others have not.
 struct HallOptions {
-  std::string template_patch{"{}"};          // laid over the configuration's template
+  std::string template_patch{"{}"};         // laid over the configuration's template
   std::vector<std::string> reader_options;  // more words for nightdropd --factory
 };
 

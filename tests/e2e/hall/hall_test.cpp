@@ -4,10 +4,10 @@
 // and every reader then takes a payment without a network, which the acquirer opens.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <mutex>
 #include <set>
 #include <string>
@@ -36,9 +36,9 @@ Plan first_plan(std::size_t unit) {
     case 1: return {Mishap::Garbage, 0};
     case 2: return {Mishap::Flip, place(unit)};
     case 3: return {Mishap::Replay, place(unit)};
-    case 4: return {Mishap::Call, place(unit)};  // the reader loses its power
+    case 4: return {Mishap::Call, place(unit)};                                // the reader loses its power
     case 5: return unit % 50 == 5 ? Plan{Mishap::Call, place(unit)} : Plan{};  // the station is killed
-    case 6: return {};                           // the reader believes another operator
+    case 6: return {};                                                         // the reader believes another operator
     default: return {};
   }
 }

@@ -1,7 +1,7 @@
 // Serial lines between a station and readers, as pairs of ptys with a relay between them that can misbehave. Each line
 // has two ends with stable names (symbolic links), so that it can be cut, which hangs both ends up, and laid anew.
-// One thread relays all lines; what it does at a fault is decided by the line's plan, at a count of bytes that have gone
-// to the reader, and so at the same place of the session in every run.
+// One thread relays all lines; what it does at a fault is decided by the line's plan, at a count of bytes that have
+// gone to the reader, and so at the same place of the session in every run.
 #pragma once
 
 #include <atomic>
@@ -62,9 +62,9 @@ class SerialLines {
     Direction to_reader, to_station;
     Plan plan;
     bool happened{false};
-    std::size_t sent{0};                   // to the reader since the plan was made
-    std::vector<std::uint8_t> recorded;    // for Replay
-    bool replaying{false};                 // its answers go nowhere
+    std::size_t sent{0};                 // to the reader since the plan was made
+    std::vector<std::uint8_t> recorded;  // for Replay
+    bool replaying{false};               // its answers go nowhere
   };
 
   void open(std::size_t number);

@@ -164,7 +164,8 @@ TEST(Network, AskedWhatToDo) {
         EXPECT_WORD(world.call("resolve_network_loss", R"({"id":")" + id + R"(","decision":"fail"})"),
                     "unexpected_state");
         heal(world);
-        // Where no connection was left open, "refuse" came first: nothing was sent, and the card may be presented again.
+        // Where no connection was left open, "refuse" came first: nothing was sent, and the card may be presented
+        // again.
         const bool sent = store || world.status(id) != "requires_payment_method";
         if (sent) {
           EXPECT_EQ(world.status(id), store ? "succeeded" : "canceled");

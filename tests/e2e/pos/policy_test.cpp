@@ -20,8 +20,8 @@ void spill(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
 }
 
-// "`nightdropd` refuses one that is unsigned, older, expired or above its ceiling"; "Unknown keys are refused." Here the
-// reader has no accepted copy to go on with; what it does with one is in tests/e2e/policy.
+// "`nightdropd` refuses one that is unsigned, older, expired or above its ceiling"; "Unknown keys are refused." Here
+// the reader has no accepted copy to go on with; what it does with one is in tests/e2e/policy.
 TEST(Policy, WhatIsRefusedAtTheStart) {
   World world(WorldOptions{.policy = R"({"version":3})", .acquirer = false});
   (void)world.stop();

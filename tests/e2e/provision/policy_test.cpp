@@ -4,11 +4,11 @@
 #include <algorithm>
 
 #include "config/policy_json.hpp"
-#include "nightdrop/encoding.hpp"
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
 #include "e2e/provision/program.hpp"
 #include "json/json.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop {
 namespace {

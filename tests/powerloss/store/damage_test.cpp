@@ -1,5 +1,5 @@
-// A bit flips, in any page of the file or any frame of the log. Nothing may vanish in silence: what cannot be read is set
-// aside and counted, new payments wait for a person, and everything else is carried over.
+// A bit flips, in any page of the file or any frame of the log. Nothing may vanish in silence: what cannot be read is
+// set aside and counted, new payments wait for a person, and everything else is carried over.
 #include <fstream>
 #include <random>
 
@@ -22,7 +22,8 @@ void fill(SqlCipherStore& store) {
     Payment p = stored(n);
     p.merchant_reference = "order " + std::to_string(n);
     ND_OK(store.put(p));
-    ND_OK(store.append("payment_intent.stored", "2026-09-21T10:00:00.000Z", "{\"padding\":\"" + std::string(400, 'x') + "\"}"));
+    ND_OK(store.append("payment_intent.stored", "2026-09-21T10:00:00.000Z",
+                       "{\"padding\":\"" + std::string(400, 'x') + "\"}"));
     ND_OK(store.put_device_state({.dukpt_counter = static_cast<std::uint32_t>(n), .stan = 5}));
     ND_OK(store.set_cursor("pos", 7));
     ND_OK(store.commit());
@@ -77,7 +78,8 @@ Survey survey(SqlCipherStore& store) {
 int expect_nothing_silent(SqlCipherStore& store, const std::string& where) {
   const Survey found = survey(store);
   const auto health = store.health();
-  const int missing = (payments - found.payments) + (found.payments - found.envelopes) + (payments - static_cast<int>(found.events));
+  const int missing =
+      (payments - found.payments) + (found.payments - found.envelopes) + (payments - static_cast<int>(found.events));
   if (missing > 0) {
     EXPECT_TRUE(health.degraded) << where;
     EXPECT_GE(health.lost, missing) << where;
@@ -186,7 +188,8 @@ TEST(BitFlip, InTheLogLosesNoAcknowledgedTurnInSilence) {
     const std::uint64_t frames = (size - 32) / 4120;
     for (std::uint64_t frame = 0; frame <= frames; frame += frame < 4 || frame + 12 > frames ? 1 : 13) {
       const Folder folder;
-      for (const char* name : {"queue.db", "queue.db-wal", "queue.keycheck", "queue.mark", "queue.page1"}) std::filesystem::copy_file(original / name, folder / name);
+      for (const char* name : {"queue.db", "queue.db-wal", "queue.keycheck", "queue.mark", "queue.page1"})
+        std::filesystem::copy_file(original / name, folder / name);
       if (!with_mark) std::filesystem::remove(folder / "queue.mark");
       const std::uint64_t at = frame == frames ? random() % 32 : 32 + frame * 4120 + random() % 4120;
       flip(folder / "queue.db-wal", at, static_cast<int>(random() % 8));
@@ -194,7 +197,8 @@ TEST(BitFlip, InTheLogLosesNoAcknowledgedTurnInSilence) {
       auto opened = SqlCipherStore::open(plain(folder.path()));
       ASSERT_TRUE(opened) << where << ": " << opened.error().text;
       const bool last_turn = frame + 12 > frames;
-      if (!with_mark && last_turn && !(*opened)->health().degraded) continue;  // like a power cut in the last turn: nobody can tell
+      if (!with_mark && last_turn && !(*opened)->health().degraded)
+        continue;  // like a power cut in the last turn: nobody can tell
       EXPECT_TRUE((*opened)->health().degraded) << where;
       EXPECT_LE(expect_nothing_silent(**opened, where), 12) << where;
     }
@@ -223,8 +227,12 @@ TEST(Salvage, IsFinishedAfterAPowerCutBetweenItsRenames) {
   // As it stands when the new file is whole and the old one has just been moved away, with or without its log.
   std::filesystem::rename(folder / "queue.db", folder / "queue.salvaged");
   std::filesystem::remove(folder / "queue.db-wal");
-  { std::ofstream(folder / "queue.damaged-1-wal") << "old log"; }
-  { std::ofstream(folder / "queue.db") << "old file"; }
+  {
+    std::ofstream(folder / "queue.damaged-1-wal") << "old log";
+  }
+  {
+    std::ofstream(folder / "queue.db") << "old file";
+  }
   auto store = open_store(plain(folder.path()));
   EXPECT_TRUE(store->find(stored(1).id)->has_value());
   EXPECT_TRUE(std::filesystem::exists(folder / "queue.damaged-1"));

@@ -24,7 +24,9 @@ struct File {
   sqlite3_file* real;  // for the locks
 };
 
-File& self(sqlite3_file* file) { return *static_cast<File*>(static_cast<void*>(file)); }
+File& self(sqlite3_file* file) {
+  return *static_cast<File*>(static_cast<void*>(file));
+}
 
 void apply_change(std::vector<std::uint8_t>& to, const FaultDisk::Change& change) {
   if (change.truncation) {
@@ -102,7 +104,8 @@ int truncate_file(sqlite3_file* base, sqlite3_int64 size) {
 int sync_file(sqlite3_file* base, int) {
   File& file = self(base);
   if (file.disk->dead()) return SQLITE_IOERR_FSYNC;
-  if (const int code = file.disk->operation(); code != SQLITE_OK) return code == SQLITE_FULL ? SQLITE_IOERR_FSYNC : code;
+  if (const int code = file.disk->operation(); code != SQLITE_OK)
+    return code == SQLITE_FULL ? SQLITE_IOERR_FSYNC : code;
   file.disk->settle(*file.path, file.disk->content(*file.path));
   return SQLITE_OK;
 }
@@ -113,17 +116,33 @@ int size_of_file(sqlite3_file* base, sqlite3_int64* size) {
   return SQLITE_OK;
 }
 
-int lock_file(sqlite3_file* base, int level) { return self(base).real->pMethods->xLock(self(base).real, level); }
-int unlock_file(sqlite3_file* base, int level) { return self(base).real->pMethods->xUnlock(self(base).real, level); }
-int check_lock(sqlite3_file* base, int* held) { return self(base).real->pMethods->xCheckReservedLock(self(base).real, held); }
-int control(sqlite3_file*, int, void*) { return SQLITE_NOTFOUND; }
-int sector_size(sqlite3_file*) { return sector; }
-int characteristics(sqlite3_file* base) { return self(base).disk->plan().safe_overwrite ? SQLITE_IOCAP_POWERSAFE_OVERWRITE : 0; }
+int lock_file(sqlite3_file* base, int level) {
+  return self(base).real->pMethods->xLock(self(base).real, level);
+}
+int unlock_file(sqlite3_file* base, int level) {
+  return self(base).real->pMethods->xUnlock(self(base).real, level);
+}
+int check_lock(sqlite3_file* base, int* held) {
+  return self(base).real->pMethods->xCheckReservedLock(self(base).real, held);
+}
+int control(sqlite3_file*, int, void*) {
+  return SQLITE_NOTFOUND;
+}
+int sector_size(sqlite3_file*) {
+  return sector;
+}
+int characteristics(sqlite3_file* base) {
+  return self(base).disk->plan().safe_overwrite ? SQLITE_IOCAP_POWERSAFE_OVERWRITE : 0;
+}
 
-constexpr sqlite3_io_methods methods = {1, close_file, read_file, write_file, truncate_file, sync_file, size_of_file, lock_file, unlock_file,
-                                        check_lock, control, sector_size, characteristics, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+constexpr sqlite3_io_methods methods = {1,         close_file,   read_file,       write_file,  truncate_file,
+                                        sync_file, size_of_file, lock_file,       unlock_file, check_lock,
+                                        control,   sector_size,  characteristics, nullptr,     nullptr,
+                                        nullptr,   nullptr,      nullptr,         nullptr};
 
-FaultDisk& disk_of(sqlite3_vfs* vfs) { return *static_cast<FaultDisk*>(vfs->pAppData); }
+FaultDisk& disk_of(sqlite3_vfs* vfs) {
+  return *static_cast<FaultDisk*>(vfs->pAppData);
+}
 
 int open_file(sqlite3_vfs* vfs, sqlite3_filename name, sqlite3_file* base, int flags, int* out_flags) {
   FaultDisk& disk = disk_of(vfs);
@@ -159,10 +178,18 @@ int access_file(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
 int full_path(sqlite3_vfs* vfs, const char* name, int size, char* out) {
   return disk_of(vfs).system()->xFullPathname(disk_of(vfs).system(), name, size, out);
 }
-int random_bytes(sqlite3_vfs* vfs, int size, char* out) { return disk_of(vfs).system()->xRandomness(disk_of(vfs).system(), size, out); }
-int no_sleep(sqlite3_vfs*, int) { return 0; }
-int current_time(sqlite3_vfs* vfs, double* now) { return disk_of(vfs).system()->xCurrentTime(disk_of(vfs).system(), now); }
-int last_error(sqlite3_vfs*, int, char*) { return 0; }
+int random_bytes(sqlite3_vfs* vfs, int size, char* out) {
+  return disk_of(vfs).system()->xRandomness(disk_of(vfs).system(), size, out);
+}
+int no_sleep(sqlite3_vfs*, int) {
+  return 0;
+}
+int current_time(sqlite3_vfs* vfs, double* now) {
+  return disk_of(vfs).system()->xCurrentTime(disk_of(vfs).system(), now);
+}
+int last_error(sqlite3_vfs*, int, char*) {
+  return 0;
+}
 
 }  // namespace
 
@@ -185,7 +212,9 @@ FaultDisk::FaultDisk(std::string name, Plan plan)
   sqlite3_vfs_register(vfs_.get(), 0);
 }
 
-FaultDisk::~FaultDisk() { sqlite3_vfs_unregister(vfs_.get()); }
+FaultDisk::~FaultDisk() {
+  sqlite3_vfs_unregister(vfs_.get());
+}
 
 int FaultDisk::operation() {
   ++operations_;
@@ -193,7 +222,9 @@ int FaultDisk::operation() {
     lose_power();
     return SQLITE_IOERR;
   }
-  if (plan_.full_from != 0 && operations_ >= plan_.full_from && (plan_.full_until == 0 || operations_ < plan_.full_until)) return SQLITE_FULL;
+  if (plan_.full_from != 0 && operations_ >= plan_.full_from &&
+      (plan_.full_until == 0 || operations_ < plan_.full_until))
+    return SQLITE_FULL;
   if (plan_.fail_at != 0 && operations_ == plan_.fail_at) return SQLITE_IOERR;
   return SQLITE_OK;
 }
@@ -207,7 +238,9 @@ void FaultDisk::settle(const std::string& path, Content& content) {
 void FaultDisk::lose_power() {
   dead_ = true;
   std::mt19937 random(plan_.seed * 7919U + static_cast<std::uint32_t>(plan_.cut_at));
-  const auto reaches_disk = [&] { return plan_.unsynced == Unsynced::Kept || (plan_.unsynced == Unsynced::Torn && random() % 2 == 0); };
+  const auto reaches_disk = [&] {
+    return plan_.unsynced == Unsynced::Kept || (plan_.unsynced == Unsynced::Torn && random() % 2 == 0);
+  };
   for (auto& [path, content] : files_) {
     if (content.unsynced.empty() || plan_.unsynced == Unsynced::Dropped) continue;
     std::vector<std::uint8_t> disk = load(path);
@@ -219,7 +252,9 @@ void FaultDisk::lose_power() {
       const auto end = change.at + static_cast<std::int64_t>(change.bytes.size());
       for (std::int64_t at = change.at; at < end;) {  // sector by sector, each on its own
         const std::int64_t next = std::min(end, (at / sector + 1) * sector);
-        if (reaches_disk()) apply_change(disk, {false, at, {change.bytes.begin() + (at - change.at), change.bytes.begin() + (next - change.at)}});
+        if (reaches_disk())
+          apply_change(
+              disk, {false, at, {change.bytes.begin() + (at - change.at), change.bytes.begin() + (next - change.at)}});
         at = next;
       }
     }

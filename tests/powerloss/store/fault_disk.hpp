@@ -1,7 +1,7 @@
-// A disk that loses power: an SQLite VFS over the system's. What is written waits in memory until its file is synced; at
-// the chosen operation the power goes, what had not been synced is kept, dropped or torn sector by sector, and from then
-// on every operation fails, as if the process were gone. The real files then hold what a reader would find after a start.
-// The same disk can be full, or fail once, from the n-th operation on.
+// A disk that loses power: an SQLite VFS over the system's. What is written waits in memory until its file is synced;
+// at the chosen operation the power goes, what had not been synced is kept, dropped or torn sector by sector, and from
+// then on every operation fails, as if the process were gone. The real files then hold what a reader would find after a
+// start. The same disk can be full, or fail once, from the n-th operation on.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,10 @@ enum class Unsynced { Kept, Dropped, Torn };
 class FaultDisk {
  public:
   struct Plan {
-    long cut_at{0};             // power goes at this write, truncation or sync; 0: never
+    long cut_at{0};  // power goes at this write, truncation or sync; 0: never
     Unsynced unsynced{Unsynced::Kept};
     std::uint32_t seed{1};
-    long full_from{0};          // from this operation on the disk is full; 0: never
+    long full_from{0};  // from this operation on the disk is full; 0: never
     long full_until{0};
     long fail_at{0};            // this operation fails and has no effect
     bool safe_overwrite{true};  // what the disk says of itself: a torn write changes nothing beside it

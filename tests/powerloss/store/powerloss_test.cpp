@@ -1,5 +1,6 @@
-// The power goes at every single write of an evening, and the queue is opened again: every turn that was acknowledged is
-// there, the one that was not is there whole or not at all, and everything that is kept along the way equals a recount.
+// The power goes at every single write of an evening, and the queue is opened again: every turn that was acknowledged
+// is there, the one that was not is there whole or not at all, and everything that is kept along the way equals a
+// recount.
 #include <cstdlib>
 
 #include "fault_disk.hpp"
@@ -39,7 +40,9 @@ int run_until_dark(const SqlCipherStore::Options& options) {
 }
 
 void check(const Folder& folder, const std::vector<std::string>& expected, int acknowledged, long cut, Found& found) {
-  const auto complain = [&](const std::string& what) { found.violations.push_back("cut " + std::to_string(cut) + ", " + std::to_string(acknowledged) + " steps: " + what); };
+  const auto complain = [&](const std::string& what) {
+    found.violations.push_back("cut " + std::to_string(cut) + ", " + std::to_string(acknowledged) + " steps: " + what);
+  };
   auto opened = SqlCipherStore::open(on_disk(folder, nullptr));
   if (!opened) return complain(std::string("does not open: ") + opened.error().text);
   SqlCipherStore& store = **opened;
@@ -59,7 +62,10 @@ Found cut_everywhere(const Setting& setting, const std::vector<std::string>& exp
     int acknowledged = 0;
     bool went_dark = false;
     {
-      FaultDisk disk("fault-" + std::to_string(cut), {.cut_at = cut, .unsynced = setting.unsynced, .seed = setting.seed, .safe_overwrite = setting.safe_overwrite});
+      FaultDisk disk("fault-" + std::to_string(cut), {.cut_at = cut,
+                                                      .unsynced = setting.unsynced,
+                                                      .seed = setting.seed,
+                                                      .safe_overwrite = setting.safe_overwrite});
       auto options = on_disk(folder, &disk);
       options.synchronous_normal_for_canary = setting.synchronous_normal;
       acknowledged = run_until_dark(options);
@@ -80,20 +86,29 @@ void expect_none(const Setting& setting) {
   for (const std::string& violation : found.violations) ADD_FAILURE() << violation;
 }
 
-TEST(PowerCut, EveryWriteWithTheRestKept) { expect_none({Unsynced::Kept}); }
-TEST(PowerCut, EveryWriteWithTheRestDropped) { expect_none({Unsynced::Dropped, 1, true, false}); }
-TEST(PowerCut, EveryWriteWithTheRestDroppedAndTheMarkThere) { expect_none({Unsynced::Dropped}); }
+TEST(PowerCut, EveryWriteWithTheRestKept) {
+  expect_none({Unsynced::Kept});
+}
+TEST(PowerCut, EveryWriteWithTheRestDropped) {
+  expect_none({Unsynced::Dropped, 1, true, false});
+}
+TEST(PowerCut, EveryWriteWithTheRestDroppedAndTheMarkThere) {
+  expect_none({Unsynced::Dropped});
+}
 TEST(PowerCut, EveryWriteWithTheRestTorn) {
   const char* wanted = std::getenv("NIGHTDROP_POWERLOSS_SEEDS");
-  const auto seeds = static_cast<std::uint32_t>(std::max(2L, wanted == nullptr ? 2L : std::strtol(wanted, nullptr, 10)));
+  const auto seeds =
+      static_cast<std::uint32_t>(std::max(2L, wanted == nullptr ? 2L : std::strtol(wanted, nullptr, 10)));
   for (std::uint32_t seed = 1; seed <= seeds; ++seed) expect_none({Unsynced::Torn, seed, seed % 2 == 0, seed % 3 != 0});
 }
 
 // The canary: synchronous=NORMAL acknowledges before the disk has it. If this test does not see it, it sees nothing.
 TEST(PowerCut, ACommitThatIsNotSyncedIsCaught) {
   const auto expected = digests();
-  EXPECT_FALSE(cut_everywhere({.unsynced = Unsynced::Dropped, .keep_mark = false, .synchronous_normal = true}, expected).violations.empty());
-  EXPECT_FALSE(cut_everywhere({.unsynced = Unsynced::Torn, .keep_mark = false, .synchronous_normal = true}, expected).violations.empty());
+  EXPECT_FALSE(cut_everywhere({.unsynced = Unsynced::Dropped, .keep_mark = false, .synchronous_normal = true}, expected)
+                   .violations.empty());
+  EXPECT_FALSE(cut_everywhere({.unsynced = Unsynced::Torn, .keep_mark = false, .synchronous_normal = true}, expected)
+                   .violations.empty());
 }
 
 TEST(PowerCut, AnUpgradeLosesNothingAtAnyWrite) {
@@ -102,11 +117,15 @@ TEST(PowerCut, AnUpgradeLosesNothingAtAnyWrite) {
       const Folder folder;
       auto older = on_disk(folder, nullptr);
       older.schema_for_test = 1;
-      { put_all(*open_store(older), {stored(1), stored(2)}); }
+      {
+        put_all(*open_store(older), {stored(1), stored(2)});
+      }
       bool went_dark = false;
       {
         FaultDisk disk("upgrade-" + std::to_string(cut), {.cut_at = cut, .unsynced = unsynced});
-        { [[maybe_unused]] const auto store = SqlCipherStore::open(on_disk(folder, &disk)); }
+        {
+          [[maybe_unused]] const auto store = SqlCipherStore::open(on_disk(folder, &disk));
+        }
         went_dark = disk.dead();
       }
       auto store = open_store(on_disk(folder, nullptr));
@@ -130,7 +149,9 @@ void fail_everywhere(const std::function<FaultDisk::Plan(long)>& plan, bool heal
   const auto expected = digests();
   for (long at = 1;; ++at) {
     const Folder folder;
-    { open_store(on_disk(folder, nullptr)); }  // the faults begin after the queue was made
+    {
+      open_store(on_disk(folder, nullptr));
+    }  // the faults begin after the queue was made
     FaultDisk disk("failing-" + std::to_string(at), plan(at));
     auto opened = SqlCipherStore::open(on_disk(folder, &disk));
     bool struck = !opened;
@@ -154,7 +175,9 @@ void fail_everywhere(const std::function<FaultDisk::Plan(long)>& plan, bool heal
       }
       const std::string now = digest(store);
       const auto step = static_cast<std::size_t>(n);
-      ASSERT_TRUE(now == expected[step - 1] || now == expected[step]) << "failure " << at << " step " << n << "\n" << now << "\n" << expected[step - 1];
+      ASSERT_TRUE(now == expected[step - 1] || now == expected[step]) << "failure " << at << " step " << n << "\n"
+                                                                      << now << "\n"
+                                                                      << expected[step - 1];
       disk.heal();
       ND_OK(store.verify());
       if (now != expected[step]) --n;  // again

@@ -48,7 +48,9 @@ inline Result<void> take_step(SqlCipherStore& store, int n) {
       ND_TRY(store.put_sync_run({.started_at = start}));
       return store.commit();
     }
-    case 7: ND_TRY(turn({answered(2, Status::Declined), answered(3, Status::Canceled)}, "payment_intent.declined")); return store.tidy();
+    case 7:
+      ND_TRY(turn({answered(2, Status::Declined), answered(3, Status::Canceled)}, "payment_intent.declined"));
+      return store.tidy();
     case 8: return turn({stored(13), forwarding(11)}, "payment_intent.stored");
     case 9: {
       Payment waiting = stored(12);
@@ -80,7 +82,9 @@ inline std::string digest(SqlCipherStore& store) {
     const auto p = store.find(stored(n).id);
     if (!p) return std::string("unreadable: ") + p.error().text;
     text += std::to_string(n) + "=";
-    if (*p) text += std::string(1, static_cast<char>('a' + static_cast<int>((*p)->status))) + ((*p)->envelope ? "E" : "-") + ((*p)->not_before != 0 ? "W" : "-");
+    if (*p)
+      text += std::string(1, static_cast<char>('a' + static_cast<int>((*p)->status))) + ((*p)->envelope ? "E" : "-") +
+              ((*p)->not_before != 0 ? "W" : "-");
     text += " ";
   }
   const auto totals = store.totals();
@@ -89,8 +93,9 @@ inline std::string digest(SqlCipherStore& store) {
   const auto cursor = store.cursor("pos");
   const auto reversals = store.reversals(10);
   if (!totals || !last || !device || !cursor || !reversals) return "unreadable";
-  text += "counted " + std::to_string(totals->count) + " seq " + std::to_string(last->seq) + "/" + std::to_string(last->hash[0]) + " dukpt " +
-          std::to_string(device->dukpt_counter) + " cursor " + std::to_string(*cursor) + " reversals " + std::to_string(reversals->size());
+  text += "counted " + std::to_string(totals->count) + " seq " + std::to_string(last->seq) + "/" +
+          std::to_string(last->hash[0]) + " dukpt " + std::to_string(device->dukpt_counter) + " cursor " +
+          std::to_string(*cursor) + " reversals " + std::to_string(reversals->size());
   return text;
 }
 

@@ -44,28 +44,23 @@ std::string any_value(const FieldFormat& field) {
   const std::size_t size = field.length == Length::Fixed ? field.max : *rc::gen::inRange<std::size_t>(0, most + 1);
   switch (field.kind) {
     case Kind::N:
-    case Kind::NRight:
-      return any_text(digits, size);
-    case Kind::SignedN:
-      return any_of("CD0") + any_text(digits, size - 1);
+    case Kind::NRight: return any_text(digits, size);
+    case Kind::SignedN: return any_of("CD0") + any_text(digits, size - 1);
     case Kind::Z: {
       std::string track = any_text(digits, size);
       if (size > 0) track[*rc::gen::inRange<std::size_t>(0, size)] = 'D';
       return track;
     }
-    case Kind::An:
-      return any_text(letters, size);
+    case Kind::An: return any_text(letters, size);
     case Kind::Z3:
-    case Kind::Ans:
-      return any_text(printable, size);
+    case Kind::Ans: return any_text(printable, size);
     case Kind::B:
     case Kind::BRaw:
     case Kind::BHex: {
       const auto bytes = *rc::gen::container<Buffer>(size, rc::gen::arbitrary<std::uint8_t>());
       return {bytes.begin(), bytes.end()};
     }
-    case Kind::None:
-      break;
+    case Kind::None: break;
   }
   return {};
 }
@@ -138,18 +133,10 @@ RC_GTEST_PROP(Iso8583Property, EveryMutationIsSafe, ()) {
   for (int i = 0; i < times; ++i) {
     const auto at = *rc::gen::inRange<std::size_t>(0, wire.size());
     switch (*rc::gen::inRange(0, 4)) {
-      case 0:
-        wire[at] = *rc::gen::arbitrary<std::uint8_t>();
-        break;
-      case 1:
-        wire[at] = static_cast<std::uint8_t>(any_of("0123456789ABCDEF"));
-        break;
-      case 2:
-        wire[at] = static_cast<std::uint8_t>(wire[at] ^ 1U << *rc::gen::inRange(0U, 8U));
-        break;
-      default:
-        wire.insert(wire.begin() + static_cast<std::ptrdiff_t>(at), '9');
-        break;
+      case 0: wire[at] = *rc::gen::arbitrary<std::uint8_t>(); break;
+      case 1: wire[at] = static_cast<std::uint8_t>(any_of("0123456789ABCDEF")); break;
+      case 2: wire[at] = static_cast<std::uint8_t>(wire[at] ^ 1U << *rc::gen::inRange(0U, 8U)); break;
+      default: wire.insert(wire.begin() + static_cast<std::ptrdiff_t>(at), '9'); break;
     }
   }
   exercise(wire, format);

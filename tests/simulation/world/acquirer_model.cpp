@@ -11,8 +11,11 @@ struct Code {
   std::string_view last4, code, category, advice;
 };
 // The last four digits of the catalogue's cards that the issuer declines, and two that want another try.
-constexpr std::array<Code, 5> declines{{{"0002", "05", "soft", ""}, {"9995", "51", "soft", "24"}, {"9987", "41", "hard", ""},
-                                        {"0119", "91", "soft", ""}, {"0143", "14", "hard", ""}}};
+constexpr std::array<Code, 5> declines{{{"0002", "05", "soft", ""},
+                                        {"9995", "51", "soft", "24"},
+                                        {"9987", "41", "hard", ""},
+                                        {"0119", "91", "soft", ""},
+                                        {"0143", "14", "hard", ""}}};
 
 AcquirerModel::Answer error(int status, std::string_view code) {
   Json body = Json::object();
@@ -21,7 +24,9 @@ AcquirerModel::Answer error(int status, std::string_view code) {
 }
 
 AcquirerModel::Answer pending(const std::string& id) {
-  return {.status = 202, .body = std::move(Json::object().set("payment", id).set("outcome", "pending")).dump(), .retry_after_s = 1};
+  return {.status = 202,
+          .body = std::move(Json::object().set("payment", id).set("outcome", "pending")).dump(),
+          .retry_after_s = 1};
 }
 
 }  // namespace
@@ -30,7 +35,8 @@ void AcquirerModel::charge(const Posting& posting) const {
   for (const auto& [key, other] : postings_) {
     if (&other == &posting || !other.charged()) continue;
     if (other.id == posting.id) unsafe("posted twice", brief(posting.id) + " under " + key + " and " + posting.key);
-    if (other.reference == posting.reference) unsafe("posted twice", "one sale under two ids: " + brief(other.id) + " and " + brief(posting.id));
+    if (other.reference == posting.reference)
+      unsafe("posted twice", "one sale under two ids: " + brief(other.id) + " and " + brief(posting.id));
   }
 }
 
@@ -41,7 +47,10 @@ AcquirerModel::Answer AcquirerModel::decide(Posting& posting, JsonView body, std
   const bool again = posting.key != posting.id;
   for (const Code& code : declines) {
     if (posting.refund || code.last4 != last4 || (again && posting.amount % 2 == 0)) continue;
-    answer.set("outcome", "declined").set("response_code", code.code).set("reason", "declined_" + std::string(code.code)).set("category", code.category);
+    answer.set("outcome", "declined")
+        .set("response_code", code.code)
+        .set("reason", "declined_" + std::string(code.code))
+        .set("category", code.category);
     if (!code.advice.empty()) answer.set("advice_code", code.advice);
     return {.status = 200, .body = answer.dump()};
   }
@@ -49,7 +58,9 @@ AcquirerModel::Answer AcquirerModel::decide(Posting& posting, JsonView body, std
   posting.approved = partial ? posting.amount / 2 : posting.amount;
   charge(posting);
   answer.set("outcome", partial ? "partial" : "approved").set("approved_amount", posting.approved);
-  answer.set("authorization_code", "831000").set("response_code", partial ? "10" : "00").set("processed_at", rfc3339(now));
+  answer.set("authorization_code", "831000")
+      .set("response_code", partial ? "10" : "00")
+      .set("processed_at", rfc3339(now));
   return {.status = 200, .body = answer.dump()};
 }
 
@@ -59,7 +70,8 @@ AcquirerModel::Answer AcquirerModel::post(std::string_view key, const std::strin
   const std::string id((*body)["id"].string().value_or(""));
   const std::string named = key.empty() ? id : std::string(key);
   if (tombstones_.contains(id)) return error(422, "reversed");
-  if ((*body)["amount"].integer().value_or(0) % 29 == 3) return error(422, "invalid_merchant_reference");  // poison: never usable
+  if ((*body)["amount"].integer().value_or(0) % 29 == 3)
+    return error(422, "invalid_merchant_reference");  // poison: never usable
   if (const auto known = postings_.find(named); known != postings_.end()) {
     const Posting& first = known->second;
     if (first.body != body->dump()) unsafe("one id, two bodies", first_difference(first.body, text));
@@ -69,7 +81,8 @@ AcquirerModel::Answer AcquirerModel::post(std::string_view key, const std::strin
   }
   if (const auto ksn = (*body)["encrypted_card"]["ksn"].string()) {
     const auto [owner, fresh] = ksns_.emplace(std::string(*ksn), id);
-    if (!fresh && owner->second != id) unsafe("ksn reused", std::string(*ksn) + " for " + brief(owner->second) + " and " + brief(id));
+    if (!fresh && owner->second != id)
+      unsafe("ksn reused", std::string(*ksn) + " for " + brief(owner->second) + " and " + brief(id));
   }
   Posting& made = postings_[named];
   made.id = id;
@@ -114,7 +127,9 @@ AcquirerModel::Answer AcquirerModel::batch(const std::string& text, std::int64_t
     const Answer answer = post("", payment.dump(), now);
     auto read = Json::parse(answer.body);
     Json result = Json::object();
-    result.set("payment", payment["id"].string().value_or("")).set("status", answer.status).set("body", std::move(*read));
+    result.set("payment", payment["id"].string().value_or(""))
+        .set("status", answer.status)
+        .set("body", std::move(*read));
     results.push(std::move(result));
   }
   return {.status = 200, .body = std::move(Json::object().set("results", std::move(results))).dump()};

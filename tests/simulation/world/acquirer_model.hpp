@@ -51,8 +51,8 @@ class AcquirerModel {
   Answer decide(Posting& posting, JsonView body, std::int64_t now);
   void charge(const Posting& posting) const;
 
-  std::map<std::string, Posting> postings_;     // by key
-  std::map<std::string, std::string> ksns_;     // whose
+  std::map<std::string, Posting> postings_;  // by key
+  std::map<std::string, std::string> ksns_;  // whose
   std::set<std::string> tombstones_;
   int replays_{0};
 };

@@ -71,6 +71,8 @@ inline std::string first_difference(const std::string& a, const std::string& b) 
 }
 
 // The part of an id by which a person tells payments apart.
-inline std::string brief(const std::string& id) { return id.size() > 8 ? id.substr(id.size() - 8) : id; }
+inline std::string brief(const std::string& id) {
+  return id.size() > 8 ? id.substr(id.size() - 8) : id;
+}
 
 }  // namespace nightdrop::simulation

@@ -29,15 +29,15 @@ class FakeEntropy final : public hal::Entropy {
   Chance& chance_;
 };
 
-// Keeps no counter of its own: what the queue committed is all it knows after a start, so a KSN that left the box before
-// its commit is handed out twice and seen at the acquirer.
+// Keeps no counter of its own: what the queue committed is all it knows after a start, so a KSN that left the box
+// before its commit is handed out twice and seen at the acquirer.
 class FakeVault final : public hal::KeyVault {
  public:
   using Post = std::function<void(std::function<void()>)>;
   FakeVault(Post post, std::function<bool()> fault) : post_(std::move(post)), fault_(std::move(fault)) {}
 
-  Result<Envelope> seal_card(std::span<const std::uint8_t> plaintext, std::string_view, std::span<const std::uint8_t> online_pin,
-                             std::span<const std::uint8_t>) override {
+  Result<Envelope> seal_card(std::span<const std::uint8_t> plaintext, std::string_view,
+                             std::span<const std::uint8_t> online_pin, std::span<const std::uint8_t>) override {
     if (fault_()) return failure(Errc::Unavailable, "the vault fails (simulated)");
     ++counter_;
     Envelope envelope;
@@ -69,8 +69,12 @@ class FakeVault final : public hal::KeyVault {
     for (std::size_t i = 0; i < digest.size(); ++i) digest[i] = static_cast<std::uint8_t>(hash >> (i % 8 * 8));
     return "fp_" + hex_lower(digest);
   }
-  Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override { return std::vector<std::uint8_t>(8, 0x30); }
-  Result<std::vector<std::uint8_t>> sign_digest(std::span<const std::uint8_t>) override { return std::vector<std::uint8_t>(8, 0x30); }
+  Result<std::vector<std::uint8_t>> sign(std::span<const std::uint8_t>) override {
+    return std::vector<std::uint8_t>(8, 0x30);
+  }
+  Result<std::vector<std::uint8_t>> sign_digest(std::span<const std::uint8_t>) override {
+    return std::vector<std::uint8_t>(8, 0x30);
+  }
   Result<void> with_queue_key(const std::function<Result<void>(std::span<const std::uint8_t, 32>)>& use) override {
     std::array<std::uint8_t, 32> key{};
     key.fill(0x5A);

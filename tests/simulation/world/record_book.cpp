@@ -13,9 +13,10 @@ namespace {
 constexpr std::int64_t time_tolerance_ms = 130'000;
 
 std::string told(const Payment& p) {
-  return brief(p.id) + " " + std::string(word(p.status)) + " amount " + std::to_string(p.amount) + " attempts " + std::to_string(p.attempts) +
-         (p.sent ? " sent" : "") + (p.outcome_unknown ? " unknown" : "") + (p.cancel_requested ? " cancel-requested" : "") +
-         (p.envelope ? " envelope" : "") + " not_before " + (p.not_before == held ? "held" : std::to_string(p.not_before));
+  return brief(p.id) + " " + std::string(word(p.status)) + " amount " + std::to_string(p.amount) + " attempts " +
+         std::to_string(p.attempts) + (p.sent ? " sent" : "") + (p.outcome_unknown ? " unknown" : "") +
+         (p.cancel_requested ? " cancel-requested" : "") + (p.envelope ? " envelope" : "") + " not_before " +
+         (p.not_before == held ? "held" : std::to_string(p.not_before));
 }
 
 // One write is one event of the table, or one of the steps that are taken in memory or in one decision.
@@ -26,16 +27,18 @@ bool is_one_step(const Payment* before, Status to) {
   for (std::size_t event = 0; event < engine::event_count; ++event) {
     if (engine::next(from, static_cast<engine::Event>(event)) == to) return true;
   }
-  if (from == Status::RequiresPaymentMethod) return to == Status::Processing || to == Status::Stored;  // read and confirmed in memory
-  if (from == Status::Declined) return to == Status::Forwarding;                                       // retry due, and sent
-  return from == Status::Stored && to == Status::RequiresReview;                                       // its reversal was rejected
+  if (from == Status::RequiresPaymentMethod)
+    return to == Status::Processing || to == Status::Stored;      // read and confirmed in memory
+  if (from == Status::Declined) return to == Status::Forwarding;  // retry due, and sent
+  return from == Status::Stored && to == Status::RequiresReview;  // its reversal was rejected
 }
 
 bool same(const Payment& a, const Payment& b) {
-  return a.status == b.status && a.amount == b.amount && a.tip == b.tip && a.attempts == b.attempts && a.sent == b.sent &&
-         a.outcome_unknown == b.outcome_unknown && a.cancel_requested == b.cancel_requested && a.kind == b.kind &&
-         a.merchant_reference == b.merchant_reference && a.envelope.has_value() == b.envelope.has_value() &&
-         a.last_attempt_outcome == b.last_attempt_outcome && a.stan == b.stan && a.refunded_amount == b.refunded_amount;
+  return a.status == b.status && a.amount == b.amount && a.tip == b.tip && a.attempts == b.attempts &&
+         a.sent == b.sent && a.outcome_unknown == b.outcome_unknown && a.cancel_requested == b.cancel_requested &&
+         a.kind == b.kind && a.merchant_reference == b.merchant_reference &&
+         a.envelope.has_value() == b.envelope.has_value() && a.last_attempt_outcome == b.last_attempt_outcome &&
+         a.stan == b.stan && a.refunded_amount == b.refunded_amount;
 }
 
 }  // namespace
@@ -47,7 +50,8 @@ void RecordBook::apply_turn() {
       rows.insert_or_assign(std::move(id), std::move(*change.payment));
     }
     if (change.reversal && change.reversal->done) reversals.erase(change.reversal->payment_id);
-    if (change.reversal && !change.reversal->done) reversals.insert_or_assign(change.reversal->payment_id, *change.reversal);
+    if (change.reversal && !change.reversal->done)
+      reversals.insert_or_assign(change.reversal->payment_id, *change.reversal);
   }
   turn.clear();
   doubtful = false;
@@ -150,24 +154,30 @@ void CheckedStore::check_write(const Payment* before, const Payment& after) {
   const std::string was = before == nullptr ? "nothing" : std::string(word(before->status));
   if (!is_one_step(before, after.status)) unsafe("lifecycle", was + " became " + told(after));
   if (after.counted != engine::is_at_risk(after.status)) unsafe("exposure", told(after));
-  const bool ended = after.status == Status::Succeeded || after.status == Status::Canceled || after.status == Status::RequiresReview ||
-                     after.status == Status::RequiresPaymentMethod || (after.status == Status::Declined && !after.decline->retry_at);
+  const bool ended = after.status == Status::Succeeded || after.status == Status::Canceled ||
+                     after.status == Status::RequiresReview || after.status == Status::RequiresPaymentMethod ||
+                     (after.status == Status::Declined && !after.decline->retry_at);
   if (ended && after.envelope) unsafe("card data outlives the answer", told(after));
   if (before != nullptr) {
-    const bool renamed = before->merchant_reference != after.merchant_reference || before->kind != after.kind || before->currency != after.currency ||
+    const bool renamed = before->merchant_reference != after.merchant_reference || before->kind != after.kind ||
+                         before->currency != after.currency ||
                          (before->sent && after.sent && before->attempts != 0 && before->stan != after.stan);
     if (renamed) unsafe("identity", told(*before) + " became " + told(after));
   }
-  if (after.status == Status::Succeeded && !after.authorization) unsafe("succeeded without an authorization", told(after));
+  if (after.status == Status::Succeeded && !after.authorization)
+    unsafe("succeeded without an authorization", told(after));
   check_times(before, after);
 }
 
 void CheckedStore::check_times(const Payment* before, const Payment& after) {
   const std::int64_t now = around_.true_ms();
   const std::int64_t deadline_ms = policy_.forward_deadline_s * 1000;
-  const bool enters = after.status == Status::Stored && (before == nullptr || before->status == Status::Processing || before->status == Status::Expired ||
-                                                         before->status == Status::RequiresPaymentMethod);
-  if (enters) book_.stored[after.id] = {now, around_.clock().trusted ? 0 : std::max<std::int64_t>(0, now - around_.clock().now), around_.boot()};
+  const bool enters = after.status == Status::Stored &&
+                      (before == nullptr || before->status == Status::Processing || before->status == Status::Expired ||
+                       before->status == Status::RequiresPaymentMethod);
+  if (enters)
+    book_.stored[after.id] = {now, around_.clock().trusted ? 0 : std::max<std::int64_t>(0, now - around_.clock().now),
+                              around_.boot()};
   if (enters && before != nullptr && before->status == Status::Expired) book_.released.insert(after.id);
   const auto found = book_.stored.find(after.id);
   if (found == book_.stored.end()) return;
@@ -177,10 +187,12 @@ void CheckedStore::check_times(const Payment* before, const Payment& after) {
   // nothing tells that lag from the time the device was off.
   const std::int64_t slow_ms = boot == around_.boot() ? 0 : lag;
   if (after.status == Status::Expired && (before == nullptr || before->status != Status::Expired)) {
-    if (age < deadline_ms - slow_ms - time_tolerance_ms) unsafe("expired early", told(after) + ", after " + std::to_string(age / 1000) + " s");
+    if (age < deadline_ms - slow_ms - time_tolerance_ms)
+      unsafe("expired early", told(after) + ", after " + std::to_string(age / 1000) + " s");
     if (after.outcome_unknown) unsafe("expired with an unknown outcome", told(after));
   }
-  const bool first_send = after.status == Status::Forwarding && before != nullptr && before->status == Status::Stored && !before->sent && after.decline_retries == 0;
+  const bool first_send = after.status == Status::Forwarding && before != nullptr && before->status == Status::Stored &&
+                          !before->sent && after.decline_retries == 0;
   if (first_send && around_.clock().trusted && age > deadline_ms + time_tolerance_ms) {
     unsafe("sent after its deadline", told(after) + ", after " + std::to_string(age / 1000) + " s");
   }
@@ -190,11 +202,12 @@ void CheckedStore::check_times(const Payment* before, const Payment& after) {
 // older decisions that no cap is asked for again.
 void CheckedStore::check_caps(const RecordBook& book) const {
   std::map<Currency, std::int64_t> sales, refunds;
-  std::map<std::string, std::int64_t> cards;                          // payments of a card
+  std::map<std::string, std::int64_t> cards;  // payments of a card
   std::map<std::pair<std::string, Currency>, std::int64_t> card_sums;
   std::int64_t count = 0;
   for (const auto& [id, row] : book.rows) {
-    const bool waits = (row.status == Status::Stored || row.status == Status::Forwarding) && row.stored_at && row.decline_retries == 0;
+    const bool waits =
+        (row.status == Status::Stored || row.status == Status::Forwarding) && row.stored_at && row.decline_retries == 0;
     if (!waits || book.released.contains(id)) continue;
     ++count;
     const auto limits = policy_.currencies.find(row.currency);
@@ -206,12 +219,14 @@ void CheckedStore::check_caps(const RecordBook& book) const {
     }
     sales[row.currency] += row.amount;
     if (row.amount > limits->second.per_transaction) unsafe("caps", "per transaction: " + told(row));
-    if (sales[row.currency] > limits->second.device_total) unsafe("caps", "device total: " + std::to_string(sales[row.currency]));
+    if (sales[row.currency] > limits->second.device_total)
+      unsafe("caps", "device total: " + std::to_string(sales[row.currency]));
     if (!row.card) continue;
     const std::int64_t times = ++cards[row.card->fingerprint];
     const std::int64_t total = card_sums[{row.card->fingerprint, row.currency}] += row.amount;
     if (total > limits->second.per_card_total || times > policy_.per_card_count) {
-      unsafe("caps", "per card: " + told(row) + ", " + std::to_string(times) + " payments of " + std::to_string(policy_.per_card_count) + ", together " + std::to_string(total));
+      unsafe("caps", "per card: " + told(row) + ", " + std::to_string(times) + " payments of " +
+                         std::to_string(policy_.per_card_count) + ", together " + std::to_string(total));
     }
   }
   if (count > policy_.device_count) unsafe("caps", "device count: " + std::to_string(count));
@@ -227,7 +242,9 @@ void CheckedStore::check_reversals_first() const {
   if (!sends) return;
   for (const auto& [id, reversal] : book_.reversals) {
     const bool untried = reversal.attempts == 0 || (reversal.attempts == 1 && around_.reversal_in_flight(id));
-    if (untried && !around_.payment_in_flight(id)) unsafe("reversals first", "a payment is sent before the reversal of " + brief(id) + ", tried " + std::to_string(reversal.attempts) + " times");
+    if (untried && !around_.payment_in_flight(id))
+      unsafe("reversals first", "a payment is sent before the reversal of " + brief(id) + ", tried " +
+                                    std::to_string(reversal.attempts) + " times");
   }
 }
 
@@ -241,13 +258,15 @@ std::string CheckedStore::difference(const RecordBook& book) {
     if (!same(row, **there)) return "committed " + told(row) + ", on disk " + told(**there);
   }
   std::int64_t count = 0;
-  for (std::size_t status = 0; status < status_count; ++status) count += store_.count(static_cast<Status>(status)).value_or(0);
+  for (std::size_t status = 0; status < status_count; ++status)
+    count += store_.count(static_cast<Status>(status)).value_or(0);
   if (count != static_cast<std::int64_t>(book.rows.size())) return "rows on disk that were never committed";
   const auto reversals = store_.reversals(1000);
   if (!reversals) return "the reversals cannot be read";
   for (const hal::Reversal& reversal : *reversals) {
     const auto known = book.reversals.find(reversal.payment_id);
-    if (known == book.reversals.end() || known->second.attempts != reversal.attempts) return "a reversal that was not committed: " + brief(reversal.payment_id);
+    if (known == book.reversals.end() || known->second.attempts != reversal.attempts)
+      return "a reversal that was not committed: " + brief(reversal.payment_id);
   }
   if (reversals->size() != book.reversals.size()) return "a reversal was lost";
   return {};

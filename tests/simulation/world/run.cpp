@@ -23,7 +23,8 @@ std::atomic<std::uint64_t> running_seed{0};
 
 extern "C" void on_crash(int signal) {
   char text[96];
-  const int length = std::snprintf(text, sizeof text, "simulation: crash, seed %llu\n", static_cast<unsigned long long>(running_seed.load()));
+  const int length = std::snprintf(text, sizeof text, "simulation: crash, seed %llu\n",
+                                   static_cast<unsigned long long>(running_seed.load()));
   (void)!::write(2, text, static_cast<std::size_t>(length));
   std::signal(signal, SIG_DFL);
   ::raise(signal);
@@ -70,8 +71,12 @@ Weather some_weather(Chance& chance) {
 class Run {
  public:
   Run(std::uint64_t seed, bool print)
-      : chance_(seed), trace_(print), policy_(some_policy(chance_)), weather_(some_weather(chance_)),
-        world_(chance_, trace_, policy_, settings(), weather_), shop_(world_, chance_.per_mille(700)) {}
+      : chance_(seed),
+        trace_(print),
+        policy_(some_policy(chance_)),
+        weather_(some_weather(chance_)),
+        world_(chance_, trace_, policy_, settings(), weather_),
+        shop_(world_, chance_.per_mille(700)) {}
 
   void live() {
     world_.start();
@@ -141,9 +146,14 @@ class Run {
 
   std::int64_t some_time() {
     switch (chance_.below(10)) {
-      case 0: case 1: case 2: return chance_.below(5);
-      case 3: case 4: case 5: return chance_.below(1'000);
-      case 6: case 7: return chance_.below(20'000);
+      case 0:
+      case 1:
+      case 2: return chance_.below(5);
+      case 3:
+      case 4:
+      case 5: return chance_.below(1'000);
+      case 6:
+      case 7: return chance_.below(20'000);
       case 8: return chance_.below(5 * minute);
       default:
         // Hours pass only where nobody asks the line every second.
@@ -154,7 +164,8 @@ class Run {
   bool nobody_asks() {
     if (world_.disk_error) return false;
     for (const Route route : {Route::Wifi, Route::Cellular}) {
-      if (world_.links().up(route) && (world_.host().paths[route] != Path::Good || weather_.trouble_per_mille > 0)) return false;
+      if (world_.links().up(route) && (world_.host().paths[route] != Path::Good || weather_.trouble_per_mille > 0))
+        return false;
     }
     return true;
   }
@@ -162,7 +173,10 @@ class Run {
   void disturb() {
     if (weather_.links && chance_.per_mille(250)) disturb_links();
     if (weather_.clock_jumps && chance_.per_mille(80)) {
-      if (chance_.per_mille(600)) world_.jump_clock(); else world_.set_clock_right();
+      if (chance_.per_mille(600))
+        world_.jump_clock();
+      else
+        world_.set_clock_right();
     }
     if (weather_.disk_faults) {
       world_.disk_full = chance_.per_mille(60);
@@ -183,7 +197,8 @@ class Run {
       constexpr std::array<Path, 3> paths{Path::Good, Path::BlackHole, Path::Captive};
       world_.host().paths[route] = paths[static_cast<std::size_t>(chance_.below(3))];
     }
-    world_.note("wifi " + std::string(world_.links().up(Route::Wifi) ? "up" : "down") + ", cellular " + (world_.links().up(Route::Cellular) ? "up" : "down"));
+    world_.note("wifi " + std::string(world_.links().up(Route::Wifi) ? "up" : "down") + ", cellular " +
+                (world_.links().up(Route::Cellular) ? "up" : "down"));
   }
 
   // A refund of a sale that was declined and is tried again in a day.
@@ -193,16 +208,19 @@ class Run {
   }
   std::string told_original(const Payment& row) {
     const Payment* original = row.original_payment.empty() ? nullptr : world_.book().row(row.original_payment);
-    return original == nullptr ? "" : ", refund of " + brief(original->id) + " status " + std::to_string(static_cast<int>(original->status));
+    return original == nullptr
+               ? ""
+               : ", refund of " + brief(original->id) + " status " + std::to_string(static_cast<int>(original->status));
   }
   bool drained() { return waiting().empty(); }
   std::string waiting() {
     for (const auto& [id, row] : world_.book().rows) {
       if (engine::is_at_risk(row.status) && !waits_for_a_retry(row)) {
-        return brief(id) + " status " + std::to_string(static_cast<int>(row.status)) + " attempts " + std::to_string(row.attempts) + " outcome " +
-               std::to_string(static_cast<int>(row.last_attempt_outcome)) + (row.not_before == held ? " held" : "") +
-               (row.cancel_requested ? " cancel requested" : "") + (row.ask_status ? " asks" : "") + " not before " +
-               std::to_string(row.not_before - world_.now()) + told_original(row);
+        return brief(id) + " status " + std::to_string(static_cast<int>(row.status)) + " attempts " +
+               std::to_string(row.attempts) + " outcome " + std::to_string(static_cast<int>(row.last_attempt_outcome)) +
+               (row.not_before == held ? " held" : "") + (row.cancel_requested ? " cancel requested" : "") +
+               (row.ask_status ? " asks" : "") + " not before " + std::to_string(row.not_before - world_.now()) +
+               told_original(row);
       }
     }
     if (!world_.book().reversals.empty()) return "the reversal of " + brief(world_.book().reversals.begin()->first);
@@ -237,7 +255,8 @@ Outcome run_seed(std::uint64_t seed, bool print) {
 std::string describe(std::uint64_t seed, const Outcome& outcome) {
   if (!outcome.failure) return "seed " + std::to_string(seed) + ": holds";
   const bool safety = outcome.failure->kind == Failure::Kind::Safety;
-  return std::string(safety ? "safety" : "liveness") + ": " + outcome.failure->check + ", seed " + std::to_string(seed) + ": " + outcome.failure->what +
+  return std::string(safety ? "safety" : "liveness") + ": " + outcome.failure->check + ", seed " +
+         std::to_string(seed) + ": " + outcome.failure->what +
          "\nagain with NIGHTDROP_SIM_SEED=" + std::to_string(seed) + "; the last lines:\n" + outcome.trace;
 }
 

@@ -14,10 +14,11 @@ namespace nightdrop::simulation {
 
 struct Outcome {
   std::optional<Failure> failure;
-  std::string trace;       // the last lines, when it failed
-  std::uint64_t hash{0};   // of the whole trace: the same seed gives the same
+  std::string trace;      // the last lines, when it failed
+  std::uint64_t hash{0};  // of the whole trace: the same seed gives the same
   // What was met, so that a test sees that the world is not idle.
-  int lives{0}, rows{0}, acknowledged{0}, succeeded{0}, declined{0}, canceled{0}, expired{0}, reversals{0}, replays{0}, unknown_outcomes{0};
+  int lives{0}, rows{0}, acknowledged{0}, succeeded{0}, declined{0}, canceled{0}, expired{0}, reversals{0}, replays{0},
+      unknown_outcomes{0};
 };
 
 Outcome run_seed(std::uint64_t seed, bool print = false);

@@ -1,5 +1,5 @@
-// The POS and its customers: random commands at the counter, and a ledger of what the reader acknowledged. Every call is
-// answered exactly once while the reader lives; what was acknowledged must be on the disk at that moment and stay.
+// The POS and its customers: random commands at the counter, and a ledger of what the reader acknowledged. Every call
+// is answered exactly once while the reader lives; what was acknowledged must be on the disk at that moment and stay.
 #pragma once
 
 #include <cstdint>
@@ -32,10 +32,10 @@ class Shop {
   struct Sale {
     std::string reference, id, original;
     bool refund{false};
-    bool ready{false};           // a card was read
+    bool ready{false};  // a card was read
     bool cancel_asked{false};
-    bool told_lost{false};       // the POS was told that it is reversed
-    std::optional<Status> told;  // acknowledged last, when it is on the disk
+    bool told_lost{false};           // the POS was told that it is reversed
+    std::optional<Status> told;      // acknowledged last, when it is on the disk
     std::set<std::int64_t> amounts;  // acknowledged, or asked for since
   };
   struct Call {

@@ -31,7 +31,8 @@ SimHost::FlightPtr SimHost::read(hal::HostRequest request) {
     flight->kind = Kind::Batch;
     const auto body = Json::parse(request.body);
     if (!body) unsafe("request", "a batch that is no JSON");
-    for (const JsonView payment : (*body)["payments"].items()) flight->ids.emplace_back(payment["id"].string().value_or(""));
+    for (const JsonView payment : (*body)["payments"].items())
+      flight->ids.emplace_back(payment["id"].string().value_or(""));
   } else if (path == payments) {
     flight->kind = Kind::Payment;
     const auto body = Json::parse(request.body);
@@ -54,10 +55,12 @@ SimHost::FlightPtr SimHost::read(hal::HostRequest request) {
 void SimHost::check_payment(const std::string& id, std::int64_t attempt) {
   const Payment* row = book_.row(id);
   if (row == nullptr) unsafe("sent before it was durable", brief(id) + " has no committed row");
-  const bool recorded = row->sent && row->attempts >= 1 && (attempt == 0 || row->attempts == static_cast<std::uint32_t>(attempt));
+  const bool recorded =
+      row->sent && row->attempts >= 1 && (attempt == 0 || row->attempts == static_cast<std::uint32_t>(attempt));
   if (!recorded || (row->status != Status::Processing && row->status != Status::Forwarding)) {
     unsafe("sent before it was durable", brief(id) + " is committed as " + std::string(word(row->status)) + " with " +
-                                             std::to_string(row->attempts) + " attempts, sent is attempt " + std::to_string(attempt));
+                                             std::to_string(row->attempts) + " attempts, sent is attempt " +
+                                             std::to_string(attempt));
   }
 }
 
@@ -69,12 +72,14 @@ void SimHost::check(const Flight& flight) {
     if (attempt < 1) unsafe("request", "no Nightdrop-Attempt");
     check_payment(flight.ids.front(), attempt);
     const std::string key = header(flight.request, "Idempotency-Key");
-    if (key != flight.ids.front() && !key.starts_with(flight.ids.front() + ":retry-")) unsafe("idempotency key", key + " for " + flight.ids.front());
+    if (key != flight.ids.front() && !key.starts_with(flight.ids.front() + ":retry-"))
+      unsafe("idempotency key", key + " for " + flight.ids.front());
   }
   if (flight.kind == Kind::Batch) {
     for (const std::string& id : flight.ids) check_payment(id, 0);
   }
-  if (flight.kind == Kind::Inquiry && book_.row(flight.ids.front()) == nullptr) unsafe("sent before it was durable", "an inquiry of nothing");
+  if (flight.kind == Kind::Inquiry && book_.row(flight.ids.front()) == nullptr)
+    unsafe("sent before it was durable", "an inquiry of nothing");
   if (flight.kind == Kind::Reversal) {
     const auto found = book_.reversals.find(flight.ids.front());
     if (found == book_.reversals.end() || found->second.attempts == 0) {
@@ -92,7 +97,8 @@ void SimHost::remember_bodies(const Flight& flight) {
   if (flight.kind == Kind::Payment) remember_body(flight.ids.front(), flight.request.body);
   if (flight.kind != Kind::Batch) return;
   const auto body = Json::parse(flight.request.body);
-  for (const JsonView payment : (*body)["payments"].items()) remember_body(std::string(payment["id"].string().value_or("")), payment.dump());
+  for (const JsonView payment : (*body)["payments"].items())
+    remember_body(std::string(payment["id"].string().value_or("")), payment.dump());
 }
 
 void SimHost::send(hal::HostRequest request, std::function<void(hal::HostOutcome)> done) {
@@ -110,21 +116,23 @@ void SimHost::send(hal::HostRequest request, std::function<void(hal::HostOutcome
 void SimHost::meet_fate(const FlightPtr& flight) {
   const std::int64_t now = around_.now();
   const std::int64_t timeout = flight->request.timeout.count();
-  if (!around_.link_up(flight->request.route)) return finish_at(flight, now + chance_.between(1, 20), hal::NotSent{"no link", false});
+  if (!around_.link_up(flight->request.route))
+    return finish_at(flight, now + chance_.between(1, 20), hal::NotSent{"no link", false});
   switch (paths[flight->request.route]) {
     case Path::BlackHole:
       if (chance_.per_mille(500)) return finish_at(flight, now + timeout, hal::NotSent{"no connection", true});
       remember_bodies(*flight);
       return finish_at(flight, now + timeout, hal::Unknown{"timeout", true});
-    case Path::Captive:
-      return finish_at(flight, now + 30, reply(200, "<html>Please sign in</html>"));
+    case Path::Captive: return finish_at(flight, now + 30, reply(200, "<html>Please sign in</html>"));
     case Path::Good: break;
   }
-  if (flight->kind != Kind::Capabilities && unauthorized) return finish_at(flight, now + 20, reply(chance_.per_mille(500) ? 401 : 403, "{}"));
+  if (flight->kind != Kind::Capabilities && unauthorized)
+    return finish_at(flight, now + 20, reply(chance_.per_mille(500) ? 401 : 403, "{}"));
   if (chance_.per_mille(trouble_per_mille)) return meet_trouble(flight);
   remember_bodies(*flight);
   const std::int64_t latency = chance_.between(2, latency_max_ms);
-  around_.at(now + latency / 2, [this, flight, answer_at = now + latency] { finish_at(flight, answer_at, process(*flight)); });
+  around_.at(now + latency / 2,
+             [this, flight, answer_at = now + latency] { finish_at(flight, answer_at, process(*flight)); });
 }
 
 void SimHost::meet_trouble(const FlightPtr& flight) {
@@ -159,7 +167,8 @@ void SimHost::meet_trouble(const FlightPtr& flight) {
       return finish_at(flight, soon, reply(codes[static_cast<std::size_t>(chance_.below(7))], "later", wait));
     }
     default:
-      if (flight->kind == Kind::Batch) return finish_at(flight, soon, reply(404, R"({"error":{"code":"not_found","message":"no batch here"}})"));
+      if (flight->kind == Kind::Batch)
+        return finish_at(flight, soon, reply(404, R"({"error":{"code":"not_found","message":"no batch here"}})"));
       return finish_at(flight, soon, hal::Unknown{"cut", false});
   }
 }
@@ -176,7 +185,9 @@ hal::HostReply SimHost::garbage() {
   switch (chance_.below(6)) {
     case 0: return reply(200, "<html>502</html>");
     case 1: return reply(302, "");
-    case 2: return reply(200, R"({"payment":"pi_00000000000000000000000000000000","outcome":"approved","approved_amount":1})");
+    case 2:
+      return reply(200,
+                   R"({"payment":"pi_00000000000000000000000000000000","outcome":"approved","approved_amount":1})");
     case 3: return reply(200, R"({"outcome":"perhaps"})");
     case 4: return reply(404, "not found");
     default: {
@@ -194,9 +205,11 @@ AcquirerModel::Answer SimHost::answer_of(const Flight& flight) {
       body.set("batch", batch).set("http2", false).set("server_time", rfc3339(around_.now()));
       return {.status = 200, .body = body.dump()};
     }
-    case Kind::Payment: return acquirer_.post(header(flight.request, "Idempotency-Key"), flight.request.body, around_.now());
+    case Kind::Payment:
+      return acquirer_.post(header(flight.request, "Idempotency-Key"), flight.request.body, around_.now());
     case Kind::Batch: return acquirer_.batch(flight.request.body, around_.now());
-    case Kind::Inquiry: return acquirer_.inquire(flight.ids.front(), header(flight.request, "Idempotency-Key"), around_.now());
+    case Kind::Inquiry:
+      return acquirer_.inquire(flight.ids.front(), header(flight.request, "Idempotency-Key"), around_.now());
     case Kind::Reversal: return acquirer_.reverse(flight.ids.front());
   }
   return {};
@@ -205,8 +218,9 @@ AcquirerModel::Answer SimHost::answer_of(const Flight& flight) {
 hal::HostOutcome SimHost::process(const Flight& flight) {
   AcquirerModel::Answer answer = answer_of(flight);
   if (flight.kind != Kind::Capabilities) {
-    around_.note("acquirer: " + flight.request.method + " " + flight.request.path + " " + (flight.ids.empty() ? "" : brief(flight.ids.front())) + " -> " +
-                 std::to_string(answer.status) + (answer.replayed ? " replayed" : ""));
+    around_.note("acquirer: " + flight.request.method + " " + flight.request.path + " " +
+                 (flight.ids.empty() ? "" : brief(flight.ids.front())) + " -> " + std::to_string(answer.status) +
+                 (answer.replayed ? " replayed" : ""));
   }
   hal::HostReply made = reply(answer.status, std::move(answer.body), answer.retry_after_s);
   if (answer.replayed) made.headers.emplace_back("idempotency-replayed", "true");

@@ -22,9 +22,9 @@ enum class Path : std::uint8_t { Good, BlackHole, Captive };
 class SimHost final : public hal::HostLink {
  public:
   struct Surroundings {
-    std::function<std::int64_t()> now;                                       // true time
-    std::function<void(std::int64_t at, std::function<void()>)> at;          // the world's timer
-    std::function<void(std::function<void()>)> post;                         // a handler of the loop
+    std::function<std::int64_t()> now;                               // true time
+    std::function<void(std::int64_t at, std::function<void()>)> at;  // the world's timer
+    std::function<void(std::function<void()>)> post;                 // a handler of the loop
     std::function<bool(Route)> link_up;
     std::function<void()> may_crash;
     std::function<void(std::string)> note;
@@ -36,7 +36,7 @@ class SimHost final : public hal::HostLink {
   std::map<Route, Path> paths;
   std::int64_t trouble_per_mille{0};
   bool unauthorized{false};
-  std::int64_t batch{0};         // what capabilities say; 0: no batches
+  std::int64_t batch{0};  // what capabilities say; 0: no batches
   std::int64_t latency_max_ms{200};
 
   void send(hal::HostRequest request, std::function<void(hal::HostOutcome)> done) override;

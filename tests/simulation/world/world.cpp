@@ -29,8 +29,14 @@ std::filesystem::path make_folder() {
 }  // namespace
 
 World::World(Chance& chance, Trace& trace, Policy policy, terminal::Settings settings, Weather weather)
-    : chance_(chance), trace_(trace), policy_(std::move(policy)), settings_(std::move(settings)), weather_(weather), folder_(make_folder()),
-      entropy_(chance), links_([this](std::function<void()> handler) { post(std::move(handler)); }),
+    : chance_(chance),
+      trace_(trace),
+      policy_(std::move(policy)),
+      settings_(std::move(settings)),
+      weather_(weather),
+      folder_(make_folder()),
+      entropy_(chance),
+      links_([this](std::function<void()> handler) { post(std::move(handler)); }),
       host_(chance, acquirer_, book_,
             {.now = [this] { return now(); },
              .at = [this](std::int64_t when, std::function<void()> what) { at(when, std::move(what)); },
@@ -50,7 +56,9 @@ void World::on_life(std::function<void()> began, std::function<void()> ended) {
   life_ended_ = std::move(ended);
 }
 
-void World::start() { begin_life(); }
+void World::start() {
+  begin_life();
+}
 
 // --- lives ---
 
@@ -65,7 +73,9 @@ void World::open_store() {
   SqlCipherStore::Options options;
   options.dir = folder_ / "queue";
   options.with_key = [this](const SqlCipherStore::KeyUse& use) { return life_->vault->with_queue_key(use); };
-  options.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) { return sha256(prev, bytes); };
+  options.sha256 = [](std::span<const std::uint8_t> prev, std::span<const std::uint8_t> bytes) {
+    return sha256(prev, bytes);
+  };
   options.vfs = life_->disk->name();
   options.reserve_bytes = 0;
   options.faults.disk_full = [this] { return disk_full; };
@@ -73,7 +83,8 @@ void World::open_store() {
   options.faults.commit_error = [this] { return commit_errors > 0 && commit_errors-- > 0; };
   auto opened = SqlCipherStore::open(std::move(options));
   if (life_->disk->dead()) throw PowerCut{};
-  if (!opened) unsafe("the store does not open", std::string(errc_name(opened.error().code)) + ": " + opened.error().text);
+  if (!opened)
+    unsafe("the store does not open", std::string(errc_name(opened.error().code)) + ": " + opened.error().text);
   life_->store = std::move(*opened);
 }
 
@@ -88,22 +99,26 @@ void World::open_life() {
   constexpr std::array<test::Unsynced, 3> fates{test::Unsynced::Kept, test::Unsynced::Dropped, test::Unsynced::Torn};
   if (weather_.torn_writes) plan.unsynced = fates[static_cast<std::size_t>(chance_.below(3))];
   life_->disk = std::make_unique<test::FaultDisk>("world-" + std::to_string(lives_), plan);
-  life_->vault = std::make_unique<FakeVault>([this](std::function<void()> handler) { post(std::move(handler)); }, [this] { return vault_fault; });
+  life_->vault = std::make_unique<FakeVault>([this](std::function<void()> handler) { post(std::move(handler)); },
+                                             [this] { return vault_fault; });
   open_store();
   life_->checked = std::make_unique<CheckedStore>(
       book_, *life_->store, policy_,
-      CheckedStore::Surroundings{.may_crash = [this] { may_crash(); },
-                                 .power_gone = [this] { return life_->disk->dead(); },
-                                 .true_ms = [this] { return now(); },
-                                 .boot = [this] { return boots_; },
-                                 .clock = [this] { return terminal().books().clock(); },
-                                 .turn_lost = [this] { host_.disown_flights(); },
-                                 .payment_in_flight = [this](const std::string& id) { return host_.payment_in_flight(id); },
-                                 .reversal_in_flight = [this](const std::string& id) { return host_.reversal_in_flight(id); }});
+      CheckedStore::Surroundings{
+          .may_crash = [this] { may_crash(); },
+          .power_gone = [this] { return life_->disk->dead(); },
+          .true_ms = [this] { return now(); },
+          .boot = [this] { return boots_; },
+          .clock = [this] { return terminal().books().clock(); },
+          .turn_lost = [this] { host_.disown_flights(); },
+          .payment_in_flight = [this](const std::string& id) { return host_.payment_in_flight(id); },
+          .reversal_in_flight = [this](const std::string& id) { return host_.reversal_in_flight(id); }});
   life_->checked->compare();
-  life_->reader = std::make_unique<hal::SimCardReader>(entropy_, [this](std::function<void()> handler) { post(std::move(handler)); }, "SIM00001");
+  life_->reader = std::make_unique<hal::SimCardReader>(
+      entropy_, [this](std::function<void()> handler) { post(std::move(handler)); }, "SIM00001");
   life_->terminal = std::make_unique<terminal::Terminal>(
-      terminal::Ports{*life_->checked, *life_->vault, *life_->reader, host_, links_, clock_, entropy_, indicator_}, policy_, settings_);
+      terminal::Ports{*life_->checked, *life_->vault, *life_->reader, host_, links_, clock_, entropy_, indicator_},
+      policy_, settings_);
   if (const auto started = life_->terminal->start(); !started) {
     if (!disk_error && commit_errors == 0) stuck("the terminal does not start", started.error().text);
     disk_error = false;  // the supervisor tries again until the disk works
@@ -142,7 +157,8 @@ void World::end_life(bool power_cut) {
 void World::crash(bool reboot) {
   note(reboot ? "power is cut" : "crash");
   end_life(true);
-  const std::int64_t away = reboot ? chance_.between(1'000, chance_.per_mille(200) ? 30'000'000 : 120'000) : chance_.between(10, 3'000);
+  const std::int64_t away =
+      reboot ? chance_.between(1'000, chance_.per_mille(200) ? 30'000'000 : 120'000) : chance_.between(10, 3'000);
   true_ms_ += away;
   clock_.advance(std::chrono::milliseconds(away));
   if (reboot) {
@@ -228,7 +244,8 @@ bool World::step_to(std::int64_t limit) {
   } else {
     next = std::min(next, true_ms_ + tick_in);
   }
-  const bool nothing = next >= limit && loop_.empty() && tick_in > limit - true_ms_ && (timers_.empty() || timers_.begin()->first > limit);
+  const bool nothing = next >= limit && loop_.empty() && tick_in > limit - true_ms_ &&
+                       (timers_.empty() || timers_.begin()->first > limit);
   clock_.advance(std::chrono::milliseconds(next - true_ms_));
   true_ms_ = next;
   run_timers();
@@ -237,10 +254,13 @@ bool World::step_to(std::int64_t limit) {
 
 std::string World::told_ticks() {
   const std::int64_t mono = clock_.monotonic().count();
-  const auto in = [&](const std::optional<std::int64_t>& at) { return at ? std::to_string(*at - mono) + " ms" : std::string("never"); };
+  const auto in = [&](const std::optional<std::int64_t>& at) {
+    return at ? std::to_string(*at - mono) + " ms" : std::string("never");
+  };
   terminal::Forwarder& forwarder = terminal().forwarder();
-  std::string text = "checkout in " + in(terminal().checkout().next_tick_ms()) + ", forwarder in " + in(forwarder.next_tick_ms()) + " with " +
-                     std::to_string(forwarder.in_flight()) + " in flight, network in " + in(terminal().network().next_tick_ms(true)) + ", on the line " +
+  std::string text = "checkout in " + in(terminal().checkout().next_tick_ms()) + ", forwarder in " +
+                     in(forwarder.next_tick_ms()) + " with " + std::to_string(forwarder.in_flight()) +
+                     " in flight, network in " + in(terminal().network().next_tick_ms(true)) + ", on the line " +
                      std::to_string(host_.in_flight()) + ", handlers " + std::to_string(loop_.size()) + ";";
   if (disk_full) text += " disk full;";
   if (disk_error) text += " disk fails;";
@@ -249,9 +269,11 @@ std::string World::told_ticks() {
   } else {
     text += std::string(" due: ") + due.error().text;
   }
-  for (const auto& [id, reversal] : book_.reversals) text += " reversal of " + brief(id) + " after " + std::to_string(reversal.attempts);
+  for (const auto& [id, reversal] : book_.reversals)
+    text += " reversal of " + brief(id) + " after " + std::to_string(reversal.attempts);
   for (const auto& [id, row] : book_.rows) {
-    if (engine::is_at_risk(row.status)) text += " " + brief(id) + " " + std::string(word(row.status)) + (row.not_before == held ? " held" : "");
+    if (engine::is_at_risk(row.status))
+      text += " " + brief(id) + " " + std::string(word(row.status)) + (row.not_before == held ? " held" : "");
   }
   return text;
 }
@@ -264,7 +286,8 @@ void World::advance(std::int64_t ms) {
     if (!step_to(limit)) return;
     turn();
     spins = true_ms_ == before ? spins + 1 : 0;
-    if (spins > spins_max) stuck("spins", "the terminal always has something to do and time does not pass: " + told_ticks());
+    if (spins > spins_max)
+      stuck("spins", "the terminal always has something to do and time does not pass: " + told_ticks());
   }
 }
 

@@ -26,7 +26,8 @@ namespace nightdrop::simulation {
 
 // What the run may do to the reader; chosen once per seed, so that some runs are stormy and some calm.
 struct Weather {
-  bool crashes{false}, torn_writes{false}, disk_faults{false}, vault_faults{false}, clock_jumps{false}, links{false}, unauthorized{false};
+  bool crashes{false}, torn_writes{false}, disk_faults{false}, vault_faults{false}, clock_jumps{false}, links{false},
+      unauthorized{false};
   std::int64_t trouble_per_mille{0};
 };
 

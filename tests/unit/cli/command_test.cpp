@@ -6,10 +6,10 @@
 #include <fstream>
 #include <sstream>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/p256.hpp"
 #include "crypto/primitives.hpp"
 #include "fake_reader.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::test {
 namespace {
@@ -24,18 +24,21 @@ constexpr const char* id = "pi_0193f0c4a1b27c3d8e4f5a6b7c8d9e0f";
 
 // A payment_intent in a state; `more` is further members.
 std::string intent(std::string_view status, std::string_view more = "") {
-  return R"({"id":")" + std::string(id) + R"(","object":"payment_intent","amount":1250,"amount_details":{"tip":0},"currency":"usd",)" +
-         R"("status":")" + std::string(status) + R"(","merchant_reference":"order-1","on_network_loss":"store",)" +
+  return R"({"id":")" + std::string(id) +
+         R"(","object":"payment_intent","amount":1250,"amount_details":{"tip":0},"currency":"usd",)" + R"("status":")" +
+         std::string(status) + R"(","merchant_reference":"order-1","on_network_loss":"store",)" +
          R"("created":"2026-11-20T19:40:03.123Z","payment_method":null,"offline":null,"authorization":null,"decline":null)" +
          std::string(more) + "}";
 }
 
 std::string prompt(std::string_view action) {
-  return R"({"seq":0,"type":"reader.action_required","created":"2026-11-20T19:40:03.123Z","data":{"action":")" + std::string(action) + "\"}}";
+  return R"({"seq":0,"type":"reader.action_required","created":"2026-11-20T19:40:03.123Z","data":{"action":")" +
+         std::string(action) + "\"}}";
 }
 
 std::string offline_status(int count, std::string_view network = "online") {
-  return R"({"network_status":")" + std::string(network) + R"(","route":"wifi","offline_payments_count":)" + std::to_string(count) +
+  return R"({"network_status":")" + std::string(network) + R"(","route":"wifi","offline_payments_count":)" +
+         std::to_string(count) +
          R"(,"offline_payment_amounts_by_currency":{"usd":1980},"oldest_stored_at":null,"next_deadline":null,)"
          R"("limits":{"usd":{"per_transaction":10000,"device_total":100000,"device_total_remaining":98020},)"
          R"("device_count":100,"device_count_remaining":98},"forwarding":{"paused":false,"in_flight":0,"reason":null}})";
@@ -83,8 +86,14 @@ TEST(Command, SaysWhenTheDaemonIsNotThere) {
 
 TEST(Command, AWrongCommandLineIsTwo) {
   const FakeReader reader;
-  for (const auto& line : std::vector<std::vector<std::string>>{
-           {}, {"nonsense"}, {"pay"}, {"pay", "12.505"}, {"pay", "abc"}, {"pay", "1", "--minor", "1"}, {"tip", "x"}, {"pay", "1", "--timeout", "0"}}) {
+  for (const auto& line : std::vector<std::vector<std::string>>{{},
+                                                                {"nonsense"},
+                                                                {"pay"},
+                                                                {"pay", "12.505"},
+                                                                {"pay", "abc"},
+                                                                {"pay", "1", "--minor", "1"},
+                                                                {"tip", "x"},
+                                                                {"pay", "1", "--timeout", "0"}}) {
     EXPECT_EQ(run(reader, line).exit, 2) << (line.empty() ? "" : line.back());
   }
 }
@@ -96,7 +105,8 @@ TEST(Command, HelpHasExamplesForEverySubCommand) {
   EXPECT_THAT(all.out, HasSubstr("Exit status:"));
   std::istringstream all_lines(all.out);
   for (std::string line; std::getline(all_lines, line);) EXPECT_LE(line.size(), 80U) << line;
-  for (const char* name : {"status", "pay", "refund", "list", "show", "approve", "tip", "void", "forward", "declines", "ack", "report", "reconcile", "events", "accept-damage", "export-sealed", "rekey"}) {
+  for (const char* name : {"status", "pay", "refund", "list", "show", "approve", "tip", "void", "forward", "declines",
+                           "ack", "report", "reconcile", "events", "accept-damage", "export-sealed", "rekey"}) {
     const Ran help = run(reader, {name, "--help"});
     EXPECT_EQ(help.exit, 0) << name;
     EXPECT_THAT(help.out, HasSubstr(std::string("nightdrop ") + name)) << name;
@@ -109,15 +119,18 @@ TEST(Command, HelpHasExamplesForEverySubCommand) {
 TEST(Command, PayShowsPromptsAndPrintsTheReceipt) {
   FakeReader reader;
   reader.on("create_payment_intent", result(intent("requires_payment_method")));
-  reader.on("process_payment_intent", Reply{.events = {prompt("insert_or_tap"), prompt("remove_card")}, .result = intent("succeeded")});
+  reader.on("process_payment_intent",
+            Reply{.events = {prompt("insert_or_tap"), prompt("remove_card")}, .result = intent("succeeded")});
   const Ran ran = run(reader, {"pay", "12.50", "--tip", "1.00", "--reference", "order-1", "--timeout", "5"});
   EXPECT_EQ(ran.exit, 0);
   EXPECT_THAT(ran.out, HasSubstr("APPROVED"));
   EXPECT_THAT(ran.out, HasSubstr("USD 12.50"));
   EXPECT_THAT(ran.err, HasSubstr("Insert or tap the card"));
-  EXPECT_THAT(reader.params_of("create_payment_intent"),
-              ElementsAre(R"({"amount":1250,"currency":"usd","merchant_reference":"order-1","amount_details":{"tip":100}})"));
-  EXPECT_THAT(reader.params_of("process_payment_intent"), ElementsAre(R"({"id":")" + std::string(id) + R"(","timeout_s":5})"));
+  EXPECT_THAT(
+      reader.params_of("create_payment_intent"),
+      ElementsAre(R"({"amount":1250,"currency":"usd","merchant_reference":"order-1","amount_details":{"tip":100}})"));
+  EXPECT_THAT(reader.params_of("process_payment_intent"),
+              ElementsAre(R"({"id":")" + std::string(id) + R"(","timeout_s":5})"));
 }
 
 TEST(Command, PayMakesUpAReferenceOfItsOwnEachTime) {
@@ -142,10 +155,15 @@ TEST(Command, AStoredPaymentIsDoneAndUnmistakablyNotAuthorized) {
 }
 
 TEST(Command, ExitsTellWhyThereIsNoMoney) {
-  const std::vector<std::pair<Reply, int>> cases{
-      {result(intent("declined")), 1},       {refusal("card_declined_offline"), 1}, {refusal("card_read_timed_out"), 1},
-      {refusal("offline_total_limit_reached"), 3}, {refusal("network_required"), 3},      {refusal("unexpected_state"), 3},
-      {refusal("unknown_payment_intent"), 4}, {refusal("reader_busy"), 75},          {refusal("store_full"), 75}};
+  const std::vector<std::pair<Reply, int>> cases{{result(intent("declined")), 1},
+                                                 {refusal("card_declined_offline"), 1},
+                                                 {refusal("card_read_timed_out"), 1},
+                                                 {refusal("offline_total_limit_reached"), 3},
+                                                 {refusal("network_required"), 3},
+                                                 {refusal("unexpected_state"), 3},
+                                                 {refusal("unknown_payment_intent"), 4},
+                                                 {refusal("reader_busy"), 75},
+                                                 {refusal("store_full"), 75}};
   for (const auto& [reply, exit] : cases) {
     FakeReader reader;
     reader.on("create_payment_intent", result(intent("requires_payment_method")));
@@ -199,7 +217,8 @@ TEST(Command, OnATerminalTheManagerIsAskedAgainAfterAWrongPinAndNoPinShows) {
   reader.on("retrieve_payment_intent", result(intent("requires_approval")));
   reader.on("approve_payment_intent", refusal("approver_invalid", R"(,"attempts_remaining":4)"));
   reader.on("approve_payment_intent", result(intent("stored")));
-  const Ran ran = run_on_terminal(reader, {"approve", "order-1", "--approver", "manager"}, {{"PIN: ", "1357"}, {"PIN: ", "2468"}});
+  const Ran ran =
+      run_on_terminal(reader, {"approve", "order-1", "--approver", "manager"}, {{"PIN: ", "1357"}, {"PIN: ", "2468"}});
   EXPECT_EQ(ran.exit, 0);
   EXPECT_THAT(ran.out, HasSubstr("4 attempts left"));
   EXPECT_THAT(ran.out, Not(HasSubstr("1357")));
@@ -222,7 +241,8 @@ TEST(Command, CtrlCCancelsThePayment) {
     ::kill(process, SIGINT);
     return Reply{.hold = true};
   });
-  reader.on("cancel_payment_intent", Reply{.result = intent("canceled"), .release = true, .held_error = refusal("canceled").error});
+  reader.on("cancel_payment_intent",
+            Reply{.result = intent("canceled"), .release = true, .held_error = refusal("canceled").error});
   EXPECT_EQ(run(reader, {"pay", "12.50"}, "", [&process](int started) { process = started; }).exit, 130);
   EXPECT_EQ(reader.params_of("cancel_payment_intent").size(), 1U);
 }
@@ -230,12 +250,17 @@ TEST(Command, CtrlCCancelsThePayment) {
 TEST(Command, RefundNamesThePaymentByItsReference) {
   FakeReader reader;
   reader.on("retrieve_payment_intent", result(intent("succeeded")));
-  reader.on("create_refund", result(R"({"id":"pi_r","object":"refund","amount":1250,"currency":"usd","status":"stored","merchant_reference":"r"})"));
-  const Ran ran = run(reader, {"refund", "order-1", "--reference", "r", "--approver", "manager", "--pin-stdin"}, "2468\n");
+  reader.on(
+      "create_refund",
+      result(
+          R"({"id":"pi_r","object":"refund","amount":1250,"currency":"usd","status":"stored","merchant_reference":"r"})"));
+  const Ran ran =
+      run(reader, {"refund", "order-1", "--reference", "r", "--approver", "manager", "--pin-stdin"}, "2468\n");
   EXPECT_EQ(ran.exit, 0);
   EXPECT_THAT(ran.out, HasSubstr("REFUND\n  STORED OFFLINE - NOT YET AUTHORIZED\n"));
   EXPECT_THAT(reader.params_of("create_refund"),
-              ElementsAre(R"({"payment_intent":")" + std::string(id) + R"(","merchant_reference":"r","approver":"manager","pin":"2468"})"));
+              ElementsAre(R"({"payment_intent":")" + std::string(id) +
+                          R"(","merchant_reference":"r","approver":"manager","pin":"2468"})"));
 }
 
 TEST(Command, RefundOfAPartIsInThePaymentsCurrency) {
@@ -243,13 +268,15 @@ TEST(Command, RefundOfAPartIsInThePaymentsCurrency) {
   reader.on("retrieve_payment_intent", result(R"({"id":"pi_1","amount":500,"currency":"jpy","status":"succeeded"})"));
   reader.on("create_refund", refusal("invalid_params"));
   run(reader, {"refund", "order-1", "--amount", "300", "--reference", "r", "--approver", "m", "--pin-stdin"}, "2468\n");
-  EXPECT_THAT(reader.params_of("create_refund"),
-              ElementsAre(R"({"payment_intent":"pi_1","amount":300,"merchant_reference":"r","approver":"m","pin":"2468"})"));
+  EXPECT_THAT(
+      reader.params_of("create_refund"),
+      ElementsAre(R"({"payment_intent":"pi_1","amount":300,"merchant_reference":"r","approver":"m","pin":"2468"})"));
 }
 
 TEST(Command, InvalidParamsAreAUsageError) {
   FakeReader reader;
-  reader.on("list_payment_intents", Reply{.error = R"({"code":-32602,"message":"No.","data":{"code":"invalid_params","field":"status"}})"});
+  reader.on("list_payment_intents",
+            Reply{.error = R"({"code":-32602,"message":"No.","data":{"code":"invalid_params","field":"status"}})"});
   const Ran ran = run(reader, {"list", "--status", "odd"});
   EXPECT_EQ(ran.exit, 2);
   EXPECT_THAT(ran.err, HasSubstr("[status]"));
@@ -258,9 +285,11 @@ TEST(Command, InvalidParamsAreAUsageError) {
 TEST(Command, ExposureIsDrawnFromThePaymentsEvents) {
   FakeReader reader;
   const auto event = [](const char* status, const char* at) {
-    return R"({"seq":1,"type":"payment_intent.)" + std::string(status) + R"(","created":")" + at + R"(","data":)" + intent(status) + "}";
+    return R"({"seq":1,"type":"payment_intent.)" + std::string(status) + R"(","created":")" + at + R"(","data":)" +
+           intent(status) + "}";
   };
-  reader.on("subscribe", Reply{.events = {event("stored", "2026-11-20T19:40:03.000Z"), event("forwarding", "2026-11-20T19:40:04.000Z"),
+  reader.on("subscribe", Reply{.events = {event("stored", "2026-11-20T19:40:03.000Z"),
+                                          event("forwarding", "2026-11-20T19:40:04.000Z"),
                                           event("succeeded", "2026-11-20T19:40:13.000Z")},
                                .result = R"({"cursor":0})"});
   EXPECT_EQ(run(reader, {"report", "--exposure", "--json"}).out,
@@ -276,7 +305,8 @@ TEST(Command, ListFollowsThePages) {
   EXPECT_EQ(ran.exit, 0);
   EXPECT_THAT(ran.out, HasSubstr("approved"));
   EXPECT_THAT(reader.params_of("list_payment_intents"),
-              ElementsAre(R"({"status":"stored","limit":100})", R"({"status":"stored","limit":100,"starting_after":")" + std::string(id) + "\"}"));
+              ElementsAre(R"({"status":"stored","limit":100})",
+                          R"({"status":"stored","limit":100,"starting_after":")" + std::string(id) + "\"}"));
 }
 
 TEST(Command, TipVoidAckAndShowSendWhatTheyMust) {
@@ -301,10 +331,12 @@ TEST(Command, ForwardLooksOnUntilNothingIsLeft) {
   reader.on("forward_stored_payments", result(R"({"accepted":true})"));
   reader.on("retrieve_offline_status", result(offline_status(2)));
   reader.on("retrieve_offline_status", result(offline_status(0)));
-  reader.on("retrieve_sync_report", result(R"({"id":7,"started_at":"2026-11-20T19:40:03.123Z","ended_at":"2026-11-20T19:40:05.123Z","route":"wifi",)"
-                                           R"("forwarded":2,"succeeded":1,"declined":1,"requires_review":0,"expired":0,)"
-                                           R"("amounts_by_currency":{"usd":{"succeeded":1250,"declined":730}},"payments":[)" +
-                                           intent("declined") + "]}"));
+  reader.on(
+      "retrieve_sync_report",
+      result(R"({"id":7,"started_at":"2026-11-20T19:40:03.123Z","ended_at":"2026-11-20T19:40:05.123Z","route":"wifi",)"
+             R"("forwarded":2,"succeeded":1,"declined":1,"requires_review":0,"expired":0,)"
+             R"("amounts_by_currency":{"usd":{"succeeded":1250,"declined":730}},"payments":[)" +
+             intent("declined") + "]}"));
   const Ran ran = run(reader, {"forward"});
   EXPECT_EQ(ran.exit, 0);
   EXPECT_THAT(ran.err, HasSubstr("0 of 2, 2 left"));
@@ -314,11 +346,17 @@ TEST(Command, ForwardLooksOnUntilNothingIsLeft) {
 
 TEST(Command, ReconcileSendsTheLogAndFailsOnADifference) {
   FakeReader reader;
-  const std::string same = R"({"merchant_reference":"a","pos":{"amount":1250,"currency":"usd"},"reader":)" + intent("succeeded") + "}";
-  reader.on("reconcile", result(R"({"matched":[)" + same + R"(],"missing_on_reader":[],"missing_on_pos":[],"mismatched":[],"duplicates":[]})"));
-  reader.on("reconcile", result(R"({"matched":[],"missing_on_reader":[],"missing_on_pos":[],"mismatched":[{"merchant_reference":"a",)"
-                                R"("pos":{"amount":1250,"currency":"usd"},"reader":)" + intent("succeeded") + R"(,"fields":["amount"]}],"duplicates":[]})"));
-  const std::string log = file_with(reader, "log.csv", "last4,currency,amount,merchant_reference\n4242,USD,12.50,a\n,jpy,500,\"b,c\"\n");
+  const std::string same =
+      R"({"merchant_reference":"a","pos":{"amount":1250,"currency":"usd"},"reader":)" + intent("succeeded") + "}";
+  reader.on("reconcile", result(R"({"matched":[)" + same +
+                                R"(],"missing_on_reader":[],"missing_on_pos":[],"mismatched":[],"duplicates":[]})"));
+  reader.on(
+      "reconcile",
+      result(R"({"matched":[],"missing_on_reader":[],"missing_on_pos":[],"mismatched":[{"merchant_reference":"a",)"
+             R"("pos":{"amount":1250,"currency":"usd"},"reader":)" +
+             intent("succeeded") + R"(,"fields":["amount"]}],"duplicates":[]})"));
+  const std::string log =
+      file_with(reader, "log.csv", "last4,currency,amount,merchant_reference\n4242,USD,12.50,a\n,jpy,500,\"b,c\"\n");
   EXPECT_EQ(run(reader, {"reconcile", log}).exit, 0);
   EXPECT_THAT(reader.params_of("reconcile"),
               ElementsAre(R"({"entries":[{"merchant_reference":"a","amount":1250,"currency":"usd","last4":"4242"},)"
@@ -326,7 +364,8 @@ TEST(Command, ReconcileSendsTheLogAndFailsOnADifference) {
   const Ran differs = run(reader, {"reconcile", log});
   EXPECT_EQ(differs.exit, 1);
   EXPECT_THAT(differs.out, HasSubstr("differs: amount"));
-  const Ran bad = run(reader, {"reconcile", file_with(reader, "bad.csv", "merchant_reference,amount,currency\na,1.999,usd\n")});
+  const Ran bad =
+      run(reader, {"reconcile", file_with(reader, "bad.csv", "merchant_reference,amount,currency\na,1.999,usd\n")});
   EXPECT_EQ(bad.exit, 65);
   EXPECT_THAT(bad.err, HasSubstr("line 2, column 3"));
   EXPECT_EQ(run(reader, {"reconcile", reader.directory() + "/none.csv"}).exit, 66);
@@ -346,9 +385,12 @@ TEST(Command, ReconcileAsksALongLogInPartsAndMissingSalesOnce) {
     }
     Json answer = Json::object();
     Json extra = Json::array();
-    extra.push(std::move(Json::object().set("merchant_reference", "order-number-10001")));  // in another part of the log
+    extra.push(
+        std::move(Json::object().set("merchant_reference", "order-number-10001")));  // in another part of the log
     extra.push(std::move(Json::object().set("merchant_reference", "forgotten")));
-    answer.set("matched", std::move(matched)).set("missing_on_reader", Json::array()).set("missing_on_pos", std::move(extra));
+    answer.set("matched", std::move(matched))
+        .set("missing_on_reader", Json::array())
+        .set("missing_on_pos", std::move(extra));
     return result(answer.set("mismatched", Json::array()).set("duplicates", Json::array()).dump());
   });
   const Ran ran = run(reader, {"reconcile", file_with(reader, "long.csv", log), "--json"});
@@ -363,10 +405,12 @@ TEST(Command, ReconcileAsksALongLogInPartsAndMissingSalesOnce) {
 
 TEST(Command, EventsPrintsAndThenAcknowledges) {
   FakeReader reader;
-  const std::string one = R"({"seq":41,"type":"payment_intent.stored","created":"2026-11-20T19:40:03.123Z","data":)" + intent("stored") + "}";
+  const std::string one = R"({"seq":41,"type":"payment_intent.stored","created":"2026-11-20T19:40:03.123Z","data":)" +
+                          intent("stored") + "}";
   reader.on("subscribe", Reply{.events = {one}, .result = R"({"cursor":40})"});
   reader.on("acknowledge_events", result(R"({"cursor":41})"));
-  const Ran ran = run(reader, {"events", "--consumer", "books", "--types", "payment_intent.stored,link.changed", "--ack", "--json"});
+  const Ran ran = run(
+      reader, {"events", "--consumer", "books", "--types", "payment_intent.stored,link.changed", "--ack", "--json"});
   EXPECT_EQ(ran.exit, 0);
   EXPECT_EQ(ran.out, one + "\n");
   EXPECT_THAT(reader.params_of("acknowledge_events"), ElementsAre(R"({"consumer":"books","through":41})"));
@@ -399,8 +443,8 @@ struct Journal {
   std::string page() const {
     std::string all;
     for (const std::string& line : lines) all += (all.empty() ? "" : ",") + line;
-    return R"({"lines":[)" + all + R"(],"has_more":false,"serial_number":"ND000001","start":{"seq":0,"hash":")" + std::string(64, '0') +
-           R"("},"certificate_pem":)" + Json::string(p256_to_spki_pem(point)).dump() + "}";
+    return R"({"lines":[)" + all + R"(],"has_more":false,"serial_number":"ND000001","start":{"seq":0,"hash":")" +
+           std::string(64, '0') + R"("},"certificate_pem":)" + Json::string(p256_to_spki_pem(point)).dump() + "}";
   }
 };
 
@@ -433,7 +477,8 @@ TEST(Command, AuditVerifySaysWhereAJournalWasChanged) {
   const auto verdict = [&](const std::vector<std::string>& lines, const std::string& serial = "ND000001") {
     std::string text;
     for (const std::string& line : lines) text += line + "\n";
-    const Ran ran = run(reader, {"audit", "verify", file_with(reader, "j", text), "--certificate", pem, "--serial", serial});
+    const Ran ran =
+        run(reader, {"audit", "verify", file_with(reader, "j", text), "--certificate", pem, "--serial", serial});
     EXPECT_EQ(ran.exit, 1);
     return ran.out;
   };

@@ -54,7 +54,8 @@ void write_all(int descriptor, std::string_view text) {
 }  // namespace
 
 Reply refusal(std::string_view code, std::string_view more) {
-  return Reply{.error = R"({"code":-32000,"message":"No.","data":{"code":")" + std::string(code) + "\"" + std::string(more) + "}}"};
+  return Reply{.error = R"({"code":-32000,"message":"No.","data":{"code":")" + std::string(code) + "\"" +
+                        std::string(more) + "}}"};
 }
 
 FakeReader::FakeReader() {
@@ -159,10 +160,12 @@ std::string FakeReader::lines_for(const Json& request, bool& hang_up) {
   const Reply reply = handler(request["params"]);
   hang_up = reply.hang_up;
   std::string lines;
-  for (const std::string& event : reply.events) lines += R"({"jsonrpc":"2.0","method":"event","params":)" + event + "}\n";
+  for (const std::string& event : reply.events)
+    lines += R"({"jsonrpc":"2.0","method":"event","params":)" + event + "}\n";
   if (!reply.raw.empty()) return lines + reply.raw;
   if (reply.release) {
-    for (const std::string& held : std::exchange(held_, {})) lines += head + held + R"(,"error":)" + reply.held_error + "}\n";
+    for (const std::string& held : std::exchange(held_, {}))
+      lines += head + held + R"(,"error":)" + reply.held_error + "}\n";
   }
   if (reply.hold) {
     held_.push_back(id);

@@ -23,11 +23,13 @@ struct Reply {
   bool hold{false};                 // no answer yet
   bool release{false};              // first ends what is held, with `held_error`
   std::string held_error;
-  std::string raw;                  // these bytes instead of an answer
-  bool hang_up{false};              // closes afterwards
+  std::string raw;      // these bytes instead of an answer
+  bool hang_up{false};  // closes afterwards
 };
 
-inline Reply result(std::string json) { return Reply{.result = std::move(json)}; }
+inline Reply result(std::string json) {
+  return Reply{.result = std::move(json)};
+}
 // A refusal with one of the protocol's codes.
 Reply refusal(std::string_view code, std::string_view more = "");
 

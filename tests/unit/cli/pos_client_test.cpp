@@ -22,7 +22,8 @@ PosClient connected(const FakeReader& reader) {
 
 TEST(PosClient, GivesTheResultsExactText) {
   FakeReader reader;
-  reader.on("ping", Reply{.raw = "{ \"jsonrpc\":\"2.0\", \"result\" : {\"a\" : [1, \"}\\\"]\", {}]} , \"id\" : 1 }\r\n"});
+  reader.on("ping",
+            Reply{.raw = "{ \"jsonrpc\":\"2.0\", \"result\" : {\"a\" : [1, \"}\\\"]\", {}]} , \"id\" : 1 }\r\n"});
   EXPECT_EQ(connected(reader).call("ping"), R"({"a" : [1, "}\"]", {}]})");
 }
 
@@ -109,7 +110,8 @@ TEST(PosClient, DoesNotSendALineThatTheProtocolForbids) {
   FakeReader reader;
   reader.on("ping", test::result("{}"));
   auto client = connected(reader);
-  EXPECT_EQ(client.call("ping", '"' + std::string(PosClient::request_bytes_max, 'x') + '"').error().error.native, EMSGSIZE);
+  EXPECT_EQ(client.call("ping", '"' + std::string(PosClient::request_bytes_max, 'x') + '"').error().error.native,
+            EMSGSIZE);
   EXPECT_EQ(client.call("ping", "{\n}").error().error.code, Errc::InvalidArgument);
   EXPECT_TRUE(client.call("ping"));
   EXPECT_EQ(reader.calls().size(), 1U);
@@ -134,7 +136,8 @@ TEST(PosClient, AnErrorWithoutAnIdEndsWhatIsOpen) {
 }
 
 TEST(PosClient, RefusesWhatIsNoJsonRpc) {
-  for (const char* bad : {"\n", "hello\n", "[]\n", "{\"id\":1}\n", "{\"id\":1,\"result\":\n", "{\"id\"\n", "{\"id:1\n"}) {
+  for (const char* bad :
+       {"\n", "hello\n", "[]\n", "{\"id\":1}\n", "{\"id\":1,\"result\":\n", "{\"id\"\n", "{\"id:1\n"}) {
     FakeReader reader;
     reader.on("ping", Reply{.raw = bad});
     EXPECT_EQ(connected(reader).call("ping").error().error.code, Errc::Malformed) << bad;

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/p256.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/time_text.hpp"
 #include "nightdrop/words.hpp"
 
@@ -270,9 +270,7 @@ class SignedPolicy : public testing::Test {
   static std::span<const std::uint8_t> bytes(const std::string& text) {
     return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
   }
-  std::string sign(const std::string& text) const {
-    return to_base64(*p256_sign(key_.view(), bytes(text)));
-  }
+  std::string sign(const std::string& text) const { return to_base64(*p256_sign(key_.view(), bytes(text))); }
   static PolicyError::Kind kind(const std::expected<Policy, PolicyError>& policy) {
     EXPECT_FALSE(policy);
     return policy ? PolicyError::Kind{255} : policy.error().kind;

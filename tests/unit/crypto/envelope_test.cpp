@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/pin_block.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop {
 namespace {

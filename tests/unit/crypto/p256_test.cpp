@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include "nightdrop/encoding.hpp"
 #include "crypto/primitives.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop {
 namespace {

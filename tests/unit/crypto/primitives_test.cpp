@@ -59,8 +59,9 @@ TEST(Primitives, HkdfOfRfc5869) {
   const auto hkdf = [](std::string_view secret, std::string_view salt, std::string_view info, std::size_t size) {
     return hex_lower(hkdf_sha256(hex(secret), hex(salt), hex(info), size).view());
   };
-  EXPECT_EQ(hkdf("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9", 42),
-            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+  EXPECT_EQ(
+      hkdf("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "000102030405060708090a0b0c", "f0f1f2f3f4f5f6f7f8f9", 42),
+      "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
   std::string secret, salt, info;
   for (int i = 0; i < 80; ++i) {
     const auto at = [i](int first) { return hex_lower(std::array{static_cast<std::uint8_t>(first + i)}); };
@@ -68,9 +69,10 @@ TEST(Primitives, HkdfOfRfc5869) {
     salt += at(0x60);
     info += at(0xB0);
   }
-  EXPECT_EQ(hkdf(secret, salt, info, 82),
-            "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f"
-            "09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87");
+  EXPECT_EQ(
+      hkdf(secret, salt, info, 82),
+      "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f"
+      "09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87");
   EXPECT_EQ(hkdf("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", "", "", 42),
             "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
 }

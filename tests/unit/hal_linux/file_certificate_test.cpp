@@ -11,8 +11,8 @@
 #include "hal/linux/curl_host_link.hpp"
 #include "test_loop.hpp"
 #include "tls_server.hpp"
-#include "x509/memory_key.hpp"
 #include "unit/hal_linux/signing_vault.hpp"
+#include "x509/memory_key.hpp"
 
 namespace nightdrop::hal {
 namespace {

@@ -11,11 +11,11 @@
 #include "emv/chip_words.hpp"
 #include "emv/cryptogram.hpp"
 #include "emv/dictionary.hpp"
-#include "nightdrop/encoding.hpp"
 #include "emv/pan.hpp"
 #include "emv/track2.hpp"
 #include "hal/sim/card_hooks.hpp"
 #include "hal/sim/card_kernel.hpp"
+#include "nightdrop/encoding.hpp"
 #include "nightdrop/words.hpp"
 
 namespace nightdrop::hal {

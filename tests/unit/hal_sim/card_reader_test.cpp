@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "card_bench.hpp"
-#include "nightdrop/encoding.hpp"
 #include "emv/tlv.hpp"
 #include "hal/sim/card_hooks.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::hal {
 namespace {

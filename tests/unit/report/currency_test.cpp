@@ -41,7 +41,8 @@ TEST(Currency, ReadsWhatAPersonTypes) {
 }
 
 TEST(Currency, RefusesWhatIsNotExactlyAnAmount) {
-  for (const char* bad : {"", ".", ".5", "12.", "-1", "+1", "1e3", "12,5", "1,2345", ",123", "12 ", "12.50.1", "0x10", "1,00.00"}) {
+  for (const char* bad :
+       {"", ".", ".5", "12.", "-1", "+1", "1e3", "12,5", "1,2345", ",123", "12 ", "12.50.1", "0x10", "1,00.00"}) {
     EXPECT_FALSE(parse_decimal(bad, "usd")) << bad;
   }
   EXPECT_EQ(parse_decimal("12.505", "usd").error().code, Errc::InvalidArgument);

@@ -14,14 +14,16 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr const char* card = R"({"brand":"visa","last4":"4242","exp_month":12,"exp_year":2030,"read_method":"contactless_emv",
+constexpr const char* card =
+    R"({"brand":"visa","last4":"4242","exp_month":12,"exp_year":2030,"read_method":"contactless_emv",
   "cardholder_name":null,"fingerprint":"fp_00","receipt":{"application_preferred_name":"VISA CREDIT","dedicated_file_name":"A0000000031010",
   "application_cryptogram":"1122334455667788","terminal_verification_results":"0000008000","transaction_status_information":"E800",
   "authorization_response_code":null,"cardholder_verification_method":"1F0302","account_type":null}})";
 
 // A payment with a card, in a state; `members` replace or add some.
 Json payment(std::string_view status, std::string_view members = "{}") {
-  Json json = std::move(*Json::parse(R"({"id":"pi_0193f0c4a1b27c3d8e4f5a6b7c8d9e0f","object":"payment_intent","amount":1450,"amount_details":{"tip":200},
+  Json json = std::move(*Json::parse(
+      R"({"id":"pi_0193f0c4a1b27c3d8e4f5a6b7c8d9e0f","object":"payment_intent","amount":1450,"amount_details":{"tip":200},
     "currency":"usd","merchant_reference":"order-1","created":"2026-11-20T19:40:03.123Z","authorization":null,"decline":null,
     "cancellation":null,"offline":{"stored_at":"2026-11-20T19:40:03.123Z","requires_upload":true,"deadline":"2026-11-21T19:40:03.123Z",
     "reference":"7K3M9PQR2W","attempts":0,"last_attempt":null}})"));
@@ -34,7 +36,8 @@ Json payment(std::string_view status, std::string_view members = "{}") {
   return json;
 }
 
-constexpr const char* approved = R"({"authorization":{"id":"aq_1","code":"831000","approved_amount":1450,"response_code":"00","processed_at":"2026-11-20T19:40:04Z"},"offline":null})";
+constexpr const char* approved =
+    R"({"authorization":{"id":"aq_1","code":"831000","approved_amount":1450,"response_code":"00","processed_at":"2026-11-20T19:40:04Z"},"offline":null})";
 
 std::string printed(const Json& json, Copy copy = Copy::Customer, bool live = true) {
   return receipt(json.view(), {"Night Owl Bar", "ND000001", live}, copy, Style{});
@@ -79,10 +82,11 @@ TEST(Receipt, OfAStoredPaymentSaysItIsNotAuthorized) {
 }
 
 TEST(Receipt, NothingButAnApprovalReadsAsOne) {
-  for (const char* status : {"requires_payment_method", "requires_confirmation", "requires_approval", "processing", "stored",
-                             "forwarding", "declined", "expired", "canceled", "requires_review"}) {
+  for (const char* status : {"requires_payment_method", "requires_confirmation", "requires_approval", "processing",
+                             "stored", "forwarding", "declined", "expired", "canceled", "requires_review"}) {
     const Json one = payment(status);
-    const std::string text = printed(one, Copy::Merchant) + std::string(status_text(status)) + payment_details(one.view(), Style{});
+    const std::string text =
+        printed(one, Copy::Merchant) + std::string(status_text(status)) + payment_details(one.view(), Style{});
     EXPECT_THAT(text, Not(HasSubstr("APPROVED"))) << status;
     EXPECT_THAT(text, Not(HasSubstr("approved"))) << status;
     EXPECT_THAT(text, Not(HasSubstr("Authorization code"))) << status;
@@ -93,9 +97,11 @@ TEST(Receipt, NothingButAnApprovalReadsAsOne) {
 }
 
 TEST(Receipt, StaysWithinItsWidth) {
-  for (const char* status : {"processing", "stored", "forwarding", "succeeded", "declined", "expired", "canceled", "requires_review"}) {
+  for (const char* status :
+       {"processing", "stored", "forwarding", "succeeded", "declined", "expired", "canceled", "requires_review"}) {
     for (const Copy copy : {Copy::Customer, Copy::Merchant}) {
-      const Json one = payment(status, R"({"merchant_reference":"a-reference-that-is-sixty-four-characters-long-as-the-contract-al"})");
+      const Json one = payment(
+          status, R"({"merchant_reference":"a-reference-that-is-sixty-four-characters-long-as-the-contract-al"})");
       std::istringstream lines(printed(one, copy));
       for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), receipt_width) << line;
     }
@@ -104,17 +110,25 @@ TEST(Receipt, StaysWithinItsWidth) {
 
 TEST(Receipt, OfADeclineARefundAVoidAndAPartialApproval) {
   EXPECT_THAT(printed(payment("declined", R"({"decline":{"reason":"insufficient_funds","response_code":"51"}})")),
-              ::testing::AllOf(HasSubstr("DECLINED"), HasSubstr("No money was taken."), HasSubstr("Response code                         51")));
+              ::testing::AllOf(HasSubstr("DECLINED"), HasSubstr("No money was taken."),
+                               HasSubstr("Response code                         51")));
   const std::string refund = printed(payment("stored", R"({"object":"refund","amount_details":{"tip":0}})"));
-  EXPECT_THAT(refund, ::testing::AllOf(HasSubstr("REFUND                         USD 14.50"), HasSubstr("NOT YET AUTHORIZED"), HasSubstr("paid out only if"), Not(HasSubstr("TOTAL"))));
+  EXPECT_THAT(refund,
+              ::testing::AllOf(HasSubstr("REFUND                         USD 14.50"), HasSubstr("NOT YET AUTHORIZED"),
+                               HasSubstr("paid out only if"), Not(HasSubstr("TOTAL"))));
   EXPECT_THAT(printed(payment("canceled", R"({"cancellation":{"reason":"reversed"}})")), HasSubstr("REVERSED"));
   EXPECT_THAT(printed(payment("canceled", R"({"cancellation":{"reason":"duplicate"}})")), HasSubstr("not charged"));
-  const std::string part = printed(payment("succeeded", R"({"authorization":{"code":"1","approved_amount":800},"offline":null})"));
-  EXPECT_THAT(part, ::testing::AllOf(HasSubstr("APPROVED IN PART"), HasSubstr("Approved amount                 USD 8.00"), HasSubstr("Still to be paid                USD 6.50")));
+  const std::string part =
+      printed(payment("succeeded", R"({"authorization":{"code":"1","approved_amount":800},"offline":null})"));
+  EXPECT_THAT(part,
+              ::testing::AllOf(HasSubstr("APPROVED IN PART"), HasSubstr("Approved amount                 USD 8.00"),
+                               HasSubstr("Still to be paid                USD 6.50")));
 }
 
 TEST(Receipt, AsksForASignatureOnTheMerchantsCopyOnly) {
-  const Json signed_one = payment("succeeded", R"({"payment_method":{"brand":"visa","last4":"4242","read_method":"contact_emv","receipt":{"cardholder_verification_method":"1E0300"}}})");
+  const Json signed_one = payment(
+      "succeeded",
+      R"({"payment_method":{"brand":"visa","last4":"4242","read_method":"contact_emv","receipt":{"cardholder_verification_method":"1E0300"}}})");
   EXPECT_THAT(printed(signed_one, Copy::Merchant), HasSubstr("x____"));
   EXPECT_THAT(printed(signed_one, Copy::Customer), Not(HasSubstr("x____")));
   EXPECT_THAT(printed(payment("declined"), Copy::Merchant), Not(HasSubstr("I agree")));
@@ -125,7 +139,8 @@ TEST(Receipt, SaysHowTheCardholderWasVerified) {
   EXPECT_EQ(cardholder_verification_text("020300"), "Verified by PIN online");
   EXPECT_EQ(cardholder_verification_text("1E0300"), "Verified by signature");
   EXPECT_EQ(cardholder_verification_text("1F0302"), "No signature required");
-  for (const char* none : {"", "41", "410301", "zz0302", "3F0000"}) EXPECT_EQ(cardholder_verification_text(none), "") << none;
+  for (const char* none : {"", "41", "410301", "zz0302", "3F0000"})
+    EXPECT_EQ(cardholder_verification_text(none), "") << none;
   EXPECT_TRUE(signature_needed("5E0300"));
   EXPECT_FALSE(signature_needed("5E0301"));
   EXPECT_FALSE(signature_needed("1F0302"));
@@ -156,7 +171,8 @@ std::size_t widest(const std::string& text) {
 }
 
 TEST(Listings, FitEightyColumns) {
-  const char* decline = R"({"decline":{"reason":"insufficient_funds","response_code":"51","category":"soft","next_action":"Ask for another card, or try again tomorrow when the issuer may answer otherwise.","retry_at":null}})";
+  const char* decline =
+      R"({"decline":{"reason":"insufficient_funds","response_code":"51","category":"soft","next_action":"Ask for another card, or try again tomorrow when the issuer may answer otherwise.","retry_at":null}})";
   const Json declines = listed("declined", decline);
   for (const std::size_t width : {60U, 80U, 120U}) {
     const Style style{.width = width};
@@ -164,13 +180,16 @@ TEST(Listings, FitEightyColumns) {
     EXPECT_LE(widest(declines_listing(declines.view(), style)), width);
     EXPECT_LE(widest(payment_details(payment("declined", decline).view(), style)), width);
   }
-  EXPECT_THAT(declines_listing(declines.view(), Style{}), ::testing::AllOf(HasSubstr("insufficient"), HasSubstr("(51)"), HasSubstr("another card")));
+  EXPECT_THAT(declines_listing(declines.view(), Style{}),
+              ::testing::AllOf(HasSubstr("insufficient"), HasSubstr("(51)"), HasSubstr("another card")));
   EXPECT_EQ(payments_listing(Json::array().view(), Style{}), "No payments.\n");
 }
 
 TEST(Listings, SayWhatToDoEvenWhereTheReaderDoesNot) {
-  for (const char* status : {"declined", "expired", "requires_review"}) EXPECT_FALSE(what_to_do(payment(status).view()).empty());
-  EXPECT_THAT(what_to_do(payment("declined", R"({"decline":{"category":"hard"}})").view()), HasSubstr("Never try this card again"));
+  for (const char* status : {"declined", "expired", "requires_review"})
+    EXPECT_FALSE(what_to_do(payment(status).view()).empty());
+  EXPECT_THAT(what_to_do(payment("declined", R"({"decline":{"category":"hard"}})").view()),
+              HasSubstr("Never try this card again"));
 }
 
 TEST(Listings, StatusTellsWhatIsAtRiskAndWhatIsLeft) {
@@ -196,7 +215,8 @@ TEST(Listings, StatusTellsOfATamperedReader) {
   const auto status = Json::parse("{}");
   const auto reader = Json::parse(R"({"serial_number":"ND1","tampered":true,"provisioned":false})");
   ASSERT_TRUE(status && reader);
-  EXPECT_THAT(status_listing(status->view(), reader->view(), Style{}), testing::StartsWith("Reader      ND1 · TAMPERED WITH: its keys are erased\n"));
+  EXPECT_THAT(status_listing(status->view(), reader->view(), Style{}),
+              testing::StartsWith("Reader      ND1 · TAMPERED WITH: its keys are erased\n"));
 }
 
 TEST(Listings, StatusTellsOfThePolicyAndOfWhatWasRefused) {
@@ -206,24 +226,35 @@ TEST(Listings, StatusTellsOfThePolicyAndOfWhatWasRefused) {
     return text.substr(text.find("Policy"));
   };
   const UtcMs now = 1'795'203'600'000;  // 2026-11-20T19:40:00Z
-  EXPECT_EQ(tail(R"({"version":3,"valid_until":"2027-01-01T00:00:00Z","expires_soon":false,"overlay":"none","refused":null})", now),
-            "Policy      version 3, valid until 2027-01-01 00:00, in 41 d 4 h\n");
-  EXPECT_EQ(tail(R"({"version":3,"valid_until":"2026-11-22T19:40:00Z","expires_soon":true,"overlay":"in_force","refused":null})", now),
-            "Policy      version 3, valid until 2026-11-22 19:40, in 2 d: a newer one is needed\n"
-            "  overlay   in force: the limits are tighter than signed\n");
-  EXPECT_EQ(tail(R"({"version":3,"valid_until":"2026-11-20T18:40:00Z","expires_soon":true,"overlay":"refused","overlay_reason":"device_count: no",
-                     "refused":{"at":"2026-11-20T19:30:00Z","origin":"update","reason":"version: is older"}})", now),
-            "Policy      version 3, RUN OUT 1 h ago: no offline payments\n"
-            "  overlay   REFUSED: device_count: no\n"
-            "  refused   another was refused 10 min ago: version: is older\n");
+  EXPECT_EQ(
+      tail(R"({"version":3,"valid_until":"2027-01-01T00:00:00Z","expires_soon":false,"overlay":"none","refused":null})",
+           now),
+      "Policy      version 3, valid until 2027-01-01 00:00, in 41 d 4 h\n");
+  EXPECT_EQ(
+      tail(
+          R"({"version":3,"valid_until":"2026-11-22T19:40:00Z","expires_soon":true,"overlay":"in_force","refused":null})",
+          now),
+      "Policy      version 3, valid until 2026-11-22 19:40, in 2 d: a newer one is needed\n"
+      "  overlay   in force: the limits are tighter than signed\n");
+  EXPECT_EQ(
+      tail(
+          R"({"version":3,"valid_until":"2026-11-20T18:40:00Z","expires_soon":true,"overlay":"refused","overlay_reason":"device_count: no",
+                     "refused":{"at":"2026-11-20T19:30:00Z","origin":"update","reason":"version: is older"}})",
+          now),
+      "Policy      version 3, RUN OUT 1 h ago: no offline payments\n"
+      "  overlay   REFUSED: device_count: no\n"
+      "  refused   another was refused 10 min ago: version: is older\n");
 }
 
 TEST(Listings, ReconciliationNamesEveryDisagreement) {
-  const auto result = Json::parse(R"({"matched":[{}],"missing_on_reader":[{"merchant_reference":"gone","pos":{"amount":100,"currency":"usd"},"reader":null}],
+  const auto result = Json::parse(
+      R"({"matched":[{}],"missing_on_reader":[{"merchant_reference":"gone","pos":{"amount":100,"currency":"usd"},"reader":null}],
     "missing_on_pos":[],"mismatched":[{"merchant_reference":"odd","pos":{"amount":100,"currency":"usd"},"reader":{"amount":150,"currency":"usd","status":"stored"},"fields":["amount"]}],"duplicates":[]})");
   ASSERT_TRUE(result);
   const std::string text = reconciliation(result->view(), Style{});
-  EXPECT_THAT(text, ::testing::AllOf(HasSubstr("1 payment agrees; these do not"), HasSubstr("differs: amount"), HasSubstr("not on the reader"), HasSubstr("USD 1.50"), HasSubstr("stored, not authorized")));
+  EXPECT_THAT(text, ::testing::AllOf(HasSubstr("1 payment agrees; these do not"), HasSubstr("differs: amount"),
+                                     HasSubstr("not on the reader"), HasSubstr("USD 1.50"),
+                                     HasSubstr("stored, not authorized")));
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ std::vector<std::string> references(const std::vector<Finding>& findings) {
 using Names = std::vector<std::string>;
 
 TEST(Reconcile, PutsEveryEntryInOneList) {
-  const std::vector<PosEntry> log{{"a", 100, usd, "4242"}, {"b", 200, usd, ""}, {"c", 300, usd, ""}, {"a", 100, usd, ""}};
+  const std::vector<PosEntry> log{
+      {"a", 100, usd, "4242"}, {"b", 200, usd, ""}, {"c", 300, usd, ""}, {"a", 100, usd, ""}};
   const std::vector<Payment> book{sale("a", 100, 1000), sale("b", 250, 2000)};
   const Reconciliation all = reconcile(log, book);
   EXPECT_EQ(references(all.matched), Names{"a"});
@@ -71,8 +72,12 @@ TEST(Reconcile, AStoredPaymentDeclinedLaterWasASale) {
 
 TEST(Reconcile, ListsTheReadersSalesWithinTheSpanInTheOrderOfTime) {
   const std::vector<PosEntry> log{{"late", 1, usd, ""}, {"early", 1, usd, ""}};
-  const std::vector<Payment> book{sale("before", 1, 999),    sale("late", 1, 3000),  sale("second", 1, 2500),
-                                  sale("first", 1, 1000),    sale("early", 1, 1000), sale("after", 1, 3001),
+  const std::vector<Payment> book{sale("before", 1, 999),
+                                  sale("late", 1, 3000),
+                                  sale("second", 1, 2500),
+                                  sale("first", 1, 1000),
+                                  sale("early", 1, 1000),
+                                  sale("after", 1, 3001),
                                   sale("void", 1, 2000, Status::Canceled)};
   EXPECT_EQ(references(reconcile(log, book).missing_on_pos), (Names{"first", "second"}));
 }

@@ -26,8 +26,10 @@ std::size_t widest(const std::string& text) {
 TEST(Text, MakesWhatSteersATerminalPrintable) {
   EXPECT_EQ(printable("café ✓"), "café ✓");
   EXPECT_EQ(printable("a\x1b[2Jb\nc\x7f"), "a?[2Jb?c?");
-  EXPECT_EQ(printable("\xC2\x9B"), "?");                  // C1
-  EXPECT_EQ(printable("\xE2\x80\xAE" "evil"), "?evil");  // right-to-left override
+  EXPECT_EQ(printable("\xC2\x9B"), "?");  // C1
+  EXPECT_EQ(printable("\xE2\x80\xAE"
+                      "evil"),
+            "?evil");  // right-to-left override
   EXPECT_EQ(printable("\xFF\xC3"), "??");
   EXPECT_EQ(printable("\xE2\x82"), "??");
 }
@@ -74,7 +76,10 @@ TEST(Text, UsesColoursOnlyWhenAsked) {
 }
 
 Table example() {
-  Table table({{"NAME", false, Fit::Clip, 6, 90}, {"AMOUNT", true, Fit::Whole, 8, 100}, {"NOTE", false, Fit::Wrap, 10, 50}, {"ID", false, Fit::Whole, 8, 1}});
+  Table table({{"NAME", false, Fit::Clip, 6, 90},
+               {"AMOUNT", true, Fit::Whole, 8, 100},
+               {"NOTE", false, Fit::Wrap, 10, 50},
+               {"ID", false, Fit::Whole, 8, 1}});
   table.row({{"a rather long name"}, {"12.50"}, {"some words that take their place"}, {"pi_0123456789"}});
   return table;
 }
@@ -117,12 +122,15 @@ TEST(Chart, ShowsThePeakOfEachColumn) {
 TEST(Chart, FitsItsWidthAndSaysWhenThereIsNothing) {
   EXPECT_EQ(exposure_chart({}, 0, "usd", Style{}), "Nothing was stored.\n");
   const std::vector<ExposurePoint> points{{0, 100'000}, {5, 1}};
-  for (const std::size_t width : {40U, 80U, 120U}) EXPECT_LE(widest(exposure_chart(points, 1000, "usd", Style{.width = width})), width);
+  for (const std::size_t width : {40U, 80U, 120U})
+    EXPECT_LE(widest(exposure_chart(points, 1000, "usd", Style{.width = width})), width);
   EXPECT_THAT(exposure_chart(points, 1000, "usd", Style{}), HasSubstr("▁"));  // one cent is still seen
 }
 
 TEST(Csv, ReadsQuotesLineEndsAndTheMark) {
-  const auto records = parse_csv("\xEF\xBB\xBF" "a,\"b,\"\"c\"\"\nd\"\r\n\r\n,\n");
+  const auto records = parse_csv(
+      "\xEF\xBB\xBF"
+      "a,\"b,\"\"c\"\"\nd\"\r\n\r\n,\n");
   ASSERT_TRUE(records);
   ASSERT_EQ(records->size(), 2U);
   EXPECT_EQ((*records)[0][1].text, "b,\"c\"\nd");
@@ -141,7 +149,8 @@ TEST(Csv, SaysWhereALogIsWrong) {
   EXPECT_EQ(problem(head + "a,12.50,usd,\n\"b\",1,EUR,0000"), "none");
   EXPECT_THAT(problem(""), HasSubstr("line 1, column 1: the file is empty"));
   EXPECT_THAT(problem("amount,currency\n"), HasSubstr("no column merchant_reference"));
-  EXPECT_THAT(problem("merchant_reference,amount,amount_minor,currency\n"), HasSubstr("one of the columns amount and amount_minor"));
+  EXPECT_THAT(problem("merchant_reference,amount,amount_minor,currency\n"),
+              HasSubstr("one of the columns amount and amount_minor"));
   EXPECT_THAT(problem("merchant_reference,currency\n"), HasSubstr("one of the columns amount and amount_minor"));
   EXPECT_THAT(problem("currency,currency\n"), HasSubstr("line 1, column 10: the header names currency twice"));
   EXPECT_THAT(problem(head + "a,12.50,usd\n"), HasSubstr("line 2, column 9: the line has 3 fields, the header has 4"));
@@ -161,7 +170,8 @@ TEST(Csv, TakesMinorUnits) {
   EXPECT_EQ(entries->at(0).amount, 1250);
   EXPECT_EQ(entries->at(0).currency.view(), "usd");
   EXPECT_EQ(entries->at(0).merchant_reference, "a,b");
-  EXPECT_THAT(problem("amount_minor,currency,merchant_reference\n12.50,usd,a\n"), HasSubstr("whole number of minor units"));
+  EXPECT_THAT(problem("amount_minor,currency,merchant_reference\n12.50,usd,a\n"),
+              HasSubstr("whole number of minor units"));
 }
 
 }  // namespace

@@ -41,12 +41,15 @@ std::string plaintext_of(const std::filesystem::path& file) {
   }
   key += "'";
   EXPECT_EQ(sqlite3_key(handle, key.data(), static_cast<int>(key.size())), SQLITE_OK);
-  EXPECT_EQ(sqlite3_exec(handle, "PRAGMA locking_mode=EXCLUSIVE; SELECT count(*) FROM sqlite_schema", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(handle, "PRAGMA locking_mode=EXCLUSIVE; SELECT count(*) FROM sqlite_schema", nullptr, nullptr,
+                         nullptr),
+            SQLITE_OK);
   sqlite3_int64 size = 0;
   unsigned char* bytes = sqlite3_serialize(handle, "main", &size, 0);
   EXPECT_NE(bytes, nullptr);
   std::string text;
-  if (bytes != nullptr) text.assign(static_cast<const char*>(static_cast<const void*>(bytes)), static_cast<std::size_t>(size));
+  if (bytes != nullptr)
+    text.assign(static_cast<const char*>(static_cast<const void*>(bytes)), static_cast<std::size_t>(size));
   sqlite3_free(bytes);
   sqlite3_close(handle);
   return text;
@@ -86,7 +89,9 @@ TEST(Files, AnotherProcessIsBusyToo) {
 
 TEST(Files, AWrongKeyTouchesNothing) {
   const Folder folder;
-  { put_all(*open_store(folder), {stored(1)}); }
+  {
+    put_all(*open_store(folder), {stored(1)});
+  }
   for (const bool with_check : {true, false}) {
     if (!with_check) std::filesystem::remove(folder / "queue.keycheck");
     const auto before = snapshot(folder.path());
@@ -100,7 +105,9 @@ TEST(Files, AWrongKeyTouchesNothing) {
 
 TEST(Files, ALaterSchemaTouchesNothing) {
   const Folder folder;
-  { put_all(*open_store(folder), {stored(1)}); }
+  {
+    put_all(*open_store(folder), {stored(1)});
+  }
   sqlite3* handle = nullptr;
   ASSERT_EQ(sqlite3_open((folder / "queue.db").c_str(), &handle), SQLITE_OK);
   std::string key = "PRAGMA key=\"x'";
@@ -119,10 +126,13 @@ TEST(Files, ALaterSchemaTouchesNothing) {
 // The kernel refuses root nothing, so the store is opened as nobody.
 TEST(Files, AFolderThatCannotBeWrittenIsReadOnly) {
   const Folder folder;
-  { put_all(*open_store(folder), {stored(1)}); }
+  {
+    put_all(*open_store(folder), {stored(1)});
+  }
   const auto before = snapshot(folder.path());
   ::chmod(folder.path().c_str(), S_IRUSR | S_IXUSR | S_IROTH | S_IXOTH);
-  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) ::chmod(entry.path().c_str(), S_IRUSR | S_IROTH);
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    ::chmod(entry.path().c_str(), S_IRUSR | S_IROTH);
   const pid_t child = ::fork();
   if (child == 0) {
     if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
@@ -177,7 +187,8 @@ TEST(Erasure, NoPageKeepsAnEnvelopeThatWasAnswered) {
       Payment& p = all[i * 59 % 150];
       Payment answered = p;
       answer(answered, Status::Succeeded);
-      answered.decline = Decline{std::string(i % 7 * 40, 'x'), "", "", DeclineCategory::Soft, "", {}};  // rows grow and move
+      answered.decline =
+          Decline{std::string(i % 7 * 40, 'x'), "", "", DeclineCategory::Soft, "", {}};  // rows grow and move
       put_all(*store, {answered});
       ND_OK(store->tidy());
       EXPECT_EQ(std::filesystem::file_size(folder / "queue.db-wal"), 0U);
@@ -243,7 +254,9 @@ TEST(Room, IsRefusedWhenTheDiskIsFullAndForwardingGoesOn) {
 
 TEST(Room, TheReserveIsGivenUpWhenLittleIsFree) {
   const Folder folder;
-  { open_store(folder); }
+  {
+    open_store(folder);
+  }
   EXPECT_TRUE(std::filesystem::exists(folder / "reserve.bin"));
   auto options = options_in(folder.path());
   options.room_bytes = ~0ULL >> 1;  // more than any disk has
@@ -281,7 +294,8 @@ TEST(Upgrade, AnOlderQueueBecomesWhatAFreshOneIs) {
   const auto schema_of = [](const std::filesystem::path& file) {
     const std::string text = plaintext_of(file);
     std::vector<std::string> statements;
-    for (const char* name : {"payments", "payments_by_status", "envelopes", "state", "journal", "checkpoints", "reversals", "reversals_by_age", "sync_runs"}) {
+    for (const char* name : {"payments", "payments_by_status", "envelopes", "state", "journal", "checkpoints",
+                             "reversals", "reversals_by_age", "sync_runs"}) {
       for (const std::string verb : {"CREATE TABLE ", "CREATE INDEX "}) {
         const auto at = text.find(verb + name + (verb == "CREATE TABLE " ? " (" : " ON"));
         if (at != std::string::npos) statements.push_back(text.substr(at, 60));
@@ -303,7 +317,9 @@ TEST(Upgrade, AnOlderQueueBecomesWhatAFreshOneIs) {
     ND_OK(store->commit());
     ND_OK(store->verify());
   }
-  { open_store(fresh); }
+  {
+    open_store(fresh);
+  }
   EXPECT_EQ(schema_of(older / "queue.db").size(), 9U);
   EXPECT_EQ(schema_of(older / "queue.db"), schema_of(fresh / "queue.db"));
 }

@@ -67,32 +67,45 @@ TEST(Payments, ComeBackAsTheyWerePut) {
   EXPECT_EQ(p.kind, put.kind);
   EXPECT_EQ(p.status, put.status);
   EXPECT_EQ(p.currency, put.currency);
-  EXPECT_EQ(std::tuple(p.amount, p.tip, p.card_amount, p.refunded_amount), std::tuple(put.amount, put.tip, put.card_amount, put.refunded_amount));
+  EXPECT_EQ(std::tuple(p.amount, p.tip, p.card_amount, p.refunded_amount),
+            std::tuple(put.amount, put.tip, put.card_amount, put.refunded_amount));
   EXPECT_EQ(p.merchant_reference, put.merchant_reference);
   EXPECT_EQ(p.metadata, put.metadata);
   EXPECT_EQ(p.description, put.description);
-  EXPECT_EQ(std::tuple(p.offline_behavior, p.on_network_loss, p.max_offline_amount), std::tuple(put.offline_behavior, put.on_network_loss, put.max_offline_amount));
-  EXPECT_EQ(std::tuple(p.created_at, p.original_payment, p.emv), std::tuple(put.created_at, put.original_payment, put.emv));
+  EXPECT_EQ(std::tuple(p.offline_behavior, p.on_network_loss, p.max_offline_amount),
+            std::tuple(put.offline_behavior, put.on_network_loss, put.max_offline_amount));
+  EXPECT_EQ(std::tuple(p.created_at, p.original_payment, p.emv),
+            std::tuple(put.created_at, put.original_payment, put.emv));
   ASSERT_TRUE(p.card);
-  EXPECT_EQ(std::tuple(p.card->cardholder_name, p.card->fingerprint, p.card->account_type, p.card->exp_year, p.card->read_method),
-            std::tuple(put.card->cardholder_name, put.card->fingerprint, put.card->account_type, 2031, ReadMethod::ContactlessEmv));
+  EXPECT_EQ(std::tuple(p.card->cardholder_name, p.card->fingerprint, p.card->account_type, p.card->exp_year,
+                       p.card->read_method),
+            std::tuple(put.card->cardholder_name, put.card->fingerprint, put.card->account_type, 2031,
+                       ReadMethod::ContactlessEmv));
   ASSERT_TRUE(p.envelope);
   EXPECT_EQ(std::tuple(p.envelope->ksn, p.envelope->key_type, p.envelope->ciphertext, p.envelope->pin_block),
             std::tuple(put.envelope->ksn, put.envelope->key_type, put.envelope->ciphertext, put.envelope->pin_block));
-  EXPECT_EQ(std::tuple(p.stan, p.retrieval_reference_number, p.local_transaction_time, p.deferred, p.body_version),
-            std::tuple(put.stan, put.retrieval_reference_number, put.local_transaction_time, put.deferred, put.body_version));
-  EXPECT_EQ(std::tuple(p.stored_at, p.deadline, p.offline_reference, p.may_store), std::tuple(put.stored_at, put.deadline, put.offline_reference, put.may_store));
-  EXPECT_EQ(std::tuple(p.sent, p.outcome_unknown, p.attempts, p.last_attempt_at, p.last_attempt_route, p.last_attempt_outcome),
-            std::tuple(put.sent, put.outcome_unknown, put.attempts, put.last_attempt_at, put.last_attempt_route, put.last_attempt_outcome));
-  EXPECT_EQ(std::tuple(p.not_before, p.ask_status, p.time_epoch, p.sync_id, p.approver, p.approved_up_to, p.cancel_requested),
-            std::tuple(put.not_before, put.ask_status, put.time_epoch, put.sync_id, put.approver, put.approved_up_to, put.cancel_requested));
+  EXPECT_EQ(
+      std::tuple(p.stan, p.retrieval_reference_number, p.local_transaction_time, p.deferred, p.body_version),
+      std::tuple(put.stan, put.retrieval_reference_number, put.local_transaction_time, put.deferred, put.body_version));
+  EXPECT_EQ(std::tuple(p.stored_at, p.deadline, p.offline_reference, p.may_store),
+            std::tuple(put.stored_at, put.deadline, put.offline_reference, put.may_store));
+  EXPECT_EQ(std::tuple(p.sent, p.outcome_unknown, p.attempts, p.last_attempt_at, p.last_attempt_route,
+                       p.last_attempt_outcome),
+            std::tuple(put.sent, put.outcome_unknown, put.attempts, put.last_attempt_at, put.last_attempt_route,
+                       put.last_attempt_outcome));
+  EXPECT_EQ(
+      std::tuple(p.not_before, p.ask_status, p.time_epoch, p.sync_id, p.approver, p.approved_up_to, p.cancel_requested),
+      std::tuple(put.not_before, put.ask_status, put.time_epoch, put.sync_id, put.approver, put.approved_up_to,
+                 put.cancel_requested));
   ASSERT_TRUE(p.authorization && p.decline && p.cancellation);
   EXPECT_EQ(p.authorization->approved_amount, 5);
   EXPECT_EQ(std::tuple(p.decline->reason, p.decline->next_action, p.decline->retry_at, p.decline->category),
             std::tuple(put.decline->reason, put.decline->next_action, put.decline->retry_at, DeclineCategory::Hard));
   EXPECT_EQ(p.cancellation->reason, CancelReason::Reversed);
-  EXPECT_EQ(std::tuple(p.decline_retries, p.first_declined_at, p.acknowledged, p.acknowledge_note, p.exposure, p.counted, p.reportable),
-            std::tuple(put.decline_retries, put.first_declined_at, put.acknowledged, put.acknowledge_note, put.exposure, put.counted, put.reportable));
+  EXPECT_EQ(std::tuple(p.decline_retries, p.first_declined_at, p.acknowledged, p.acknowledge_note, p.exposure,
+                       p.counted, p.reportable),
+            std::tuple(put.decline_retries, put.first_declined_at, put.acknowledged, put.acknowledge_note, put.exposure,
+                       put.counted, put.reportable));
   ND_OK(store->verify());
 }
 
@@ -292,7 +305,8 @@ TEST(Payments, ListsAreNewestFirstAndContinue) {
   expect({.status = Status::Declined, .reportable = true, .acknowledged = false},
          [](const Payment& p) { return p.status == Status::Declined && !p.acknowledged; });
   expect({.sync_id = 2}, [](const Payment& p) { return p.sync_id == 2; });
-  expect({.created_from = start + 7, .created_to = start + 19}, [](const Payment& p) { return p.created_at >= start + 7 && p.created_at <= start + 19; });
+  expect({.created_from = start + 7, .created_to = start + 19},
+         [](const Payment& p) { return p.created_at >= start + 7 && p.created_at <= start + 19; });
   const auto nowhere = store->list({.starting_after = "pi_none"});
   ASSERT_FALSE(nowhere);
   EXPECT_EQ(nowhere.error().code, Errc::NotFound);

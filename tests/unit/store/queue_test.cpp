@@ -9,8 +9,9 @@ using Ids = std::vector<std::string>;
 TEST(Due, NearestDeadlineFirstAndOnlyWhatCanGo) {
   const Folder folder;
   auto store = open_store(folder);
-  Payment later = stored(1), sooner = stored(2), waiting = stored(3), succeeded = stored(4), flying = stored(5), declined = stored(6),
-          retried = stored(7), expired = stored(8), processing = stored(9), unknown = stored(10), first = stored(11);
+  Payment later = stored(1), sooner = stored(2), waiting = stored(3), succeeded = stored(4), flying = stored(5),
+          declined = stored(6), retried = stored(7), expired = stored(8), processing = stored(9), unknown = stored(10),
+          first = stored(11);
   *sooner.deadline -= 1000;
   waiting.not_before = start + 5000;
   answer(succeeded, Status::Succeeded);
@@ -24,12 +25,15 @@ TEST(Due, NearestDeadlineFirstAndOnlyWhatCanGo) {
   unknown.outcome_unknown = unknown.sent = true;
   *first.deadline -= 2000;
   put_all(*store, {later, sooner, waiting, succeeded, flying, declined, retried, expired, processing, unknown, first});
-  EXPECT_EQ(ids(store->due(start + 100, 10, {})), (Ids{first.id, sooner.id, later.id, flying.id, unknown.id, processing.id}));
+  EXPECT_EQ(ids(store->due(start + 100, 10, {})),
+            (Ids{first.id, sooner.id, later.id, flying.id, unknown.id, processing.id}));
   EXPECT_EQ(ids(store->due(start + 100, 2, {first.id, later.id})), (Ids{sooner.id, flying.id}));
   EXPECT_EQ(*store->next_due({}), 0);
   EXPECT_EQ(*store->next_due({first.id, sooner.id, later.id, flying.id, unknown.id, processing.id}), start + 5000);
-  EXPECT_EQ(ids(store->due(start + 5000, 10, {first.id, sooner.id})), (Ids{later.id, waiting.id, flying.id, unknown.id, processing.id}));
-  EXPECT_EQ(ids(store->due(start + 100, 10, {first.id, sooner.id})), (Ids{later.id, flying.id, unknown.id, processing.id}))
+  EXPECT_EQ(ids(store->due(start + 5000, 10, {first.id, sooner.id})),
+            (Ids{later.id, waiting.id, flying.id, unknown.id, processing.id}));
+  EXPECT_EQ(ids(store->due(start + 100, 10, {first.id, sooner.id})),
+            (Ids{later.id, flying.id, unknown.id, processing.id}))
       << "the clock went back: what was let go has to wait again";
   const auto all = ids(store->due(start + 6000, 20, {}));
   EXPECT_EQ(all.size(), 8U);
@@ -125,7 +129,8 @@ TEST(State, TheNumberOfConsumersIsBounded) {
   const Folder folder;
   auto store = open_store(folder);
   ND_OK(store->begin());
-  for (std::size_t i = 0; i < hal::consumers_max; ++i) ND_OK(store->set_cursor("c" + std::to_string(i), i == 5 ? 3 : 100 + i));
+  for (std::size_t i = 0; i < hal::consumers_max; ++i)
+    ND_OK(store->set_cursor("c" + std::to_string(i), i == 5 ? 3 : 100 + i));
   ND_OK(store->set_cursor("c7", 107'000));  // a known one takes nobody's place
   EXPECT_EQ(*store->cursor("c5"), 3U);
   ND_OK(store->set_cursor("new", 1));
@@ -143,8 +148,17 @@ TEST(State, SmallThingsComeBack) {
   {
     auto store = open_store(folder);
     ND_OK(store->begin());
-    ND_OK(store->put_device_state({.dukpt_counter = 5, .stan = 999'999, .time_high = start, .boot_id = "b", .mono_ms = 3, .untrusted_for_ms = 4,
-                                   .time_epoch = 6, .policy_version = 7, .fallbacks_in_spell = 8, .clock_trusted = false, .turn = 9}));
+    ND_OK(store->put_device_state({.dukpt_counter = 5,
+                                   .stan = 999'999,
+                                   .time_high = start,
+                                   .boot_id = "b",
+                                   .mono_ms = 3,
+                                   .untrusted_for_ms = 4,
+                                   .time_epoch = 6,
+                                   .policy_version = 7,
+                                   .fallbacks_in_spell = 8,
+                                   .clock_trusted = false,
+                                   .turn = 9}));
     ND_OK(store->put_approver_state("ann", {.wrong = 4, .locked_boot_id = "x", .locked_until_mono_ms = 99}));
     ND_OK(store->set_cursor("pos", 42));
     ND_OK(store->put_reversal({.payment_id = "pi_b", .reason = ReversalReason::Canceled, .created_at = 2}));
@@ -165,7 +179,8 @@ TEST(State, SmallThingsComeBack) {
   }
   auto store = open_store(folder);
   const auto device = store->device_state();
-  EXPECT_EQ(std::tuple(device->dukpt_counter, device->stan, device->boot_id, device->clock_trusted, device->turn, device->time_epoch),
+  EXPECT_EQ(std::tuple(device->dukpt_counter, device->stan, device->boot_id, device->clock_trusted, device->turn,
+                       device->time_epoch),
             std::tuple(5U, 999'999U, std::string("b"), false, 9U, 6U));
   EXPECT_EQ(store->approver_state("ann")->locked_until_mono_ms, 99);
   EXPECT_EQ(store->approver_state("bob")->wrong, 0U);
@@ -190,7 +205,8 @@ TEST(Journal, ChainsAndPrunesToACheckpoint) {
     const std::string created = "2026-01-" + std::string(n < 10 ? "0" : "") + std::to_string(n) + "T00:00:00.000Z";
     const auto event = store->append("test.event", created, "{\"n\":" + std::to_string(n) + "}");
     ASSERT_TRUE(event);
-    EXPECT_EQ(event->text, "{\"seq\":" + std::to_string(n) + ",\"type\":\"test.event\",\"created\":\"" + created + "\",\"data\":{\"n\":" + std::to_string(n) + "}}");
+    EXPECT_EQ(event->text, "{\"seq\":" + std::to_string(n) + ",\"type\":\"test.event\",\"created\":\"" + created +
+                               "\",\"data\":{\"n\":" + std::to_string(n) + "}}");
     if (n % 5 == 0) ND_OK(store->add_checkpoint({event->seq, event->hash, {1, 2, 3}}));
   }
   ND_OK(store->commit());

@@ -19,9 +19,12 @@ namespace nightdrop::test {
 class Folder {
  public:
   Folder() {
-    // In memory where there is such a folder: these tests sync thousands of times, and what a sync is worth is not theirs.
+    // In memory where there is such a folder: these tests sync thousands of times, and what a sync is worth is not
+    // theirs.
     const bool in_memory = ::access("/dev/shm", W_OK) == 0;
-    std::string name = ((in_memory ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path()) / "nightdrop-store-XXXXXX").string();
+    std::string name = ((in_memory ? std::filesystem::path("/dev/shm") : std::filesystem::temp_directory_path()) /
+                        "nightdrop-store-XXXXXX")
+                           .string();
     path_ = ::mkdtemp(name.data());
   }
   Folder(const Folder&) = delete;
@@ -65,7 +68,9 @@ inline std::unique_ptr<SqlCipherStore> open_store(SqlCipherStore::Options option
   }
   return std::move(*opened);
 }
-inline std::unique_ptr<SqlCipherStore> open_store(const Folder& folder) { return open_store(options_in(folder.path())); }
+inline std::unique_ptr<SqlCipherStore> open_store(const Folder& folder) {
+  return open_store(options_in(folder.path()));
+}
 
 inline constexpr UtcMs start = 1'790'000'000'000;
 inline constexpr std::int64_t day = 86'400'000;
@@ -75,8 +80,9 @@ inline const Currency eur{{'e', 'u', 'r'}};
 // pi_ and a UUIDv7 of that time whose random part is `n`.
 inline std::string id_of(int n, UtcMs at = start) {
   char text[48];
-  std::snprintf(text, sizeof text, "pi_%012llx7%03x8%03x%012x", static_cast<unsigned long long>(at), static_cast<unsigned>(n) * 2654435761U >> 20,
-                static_cast<unsigned>(n) & 0xFFFU, static_cast<unsigned>(n));
+  std::snprintf(text, sizeof text, "pi_%012llx7%03x8%03x%012x", static_cast<unsigned long long>(at),
+                static_cast<unsigned>(n) * 2654435761U >> 20, static_cast<unsigned>(n) & 0xFFFU,
+                static_cast<unsigned>(n));
   return text;
 }
 
@@ -98,7 +104,8 @@ inline Payment stored(int n, std::int64_t amount = 1000, UtcMs at = start) {
   p.envelope->ksn[10] = static_cast<std::uint8_t>(n >> 8);
   p.envelope->ciphertext.resize(90);
   for (std::size_t i = 0; i < 90; ++i) {
-    p.envelope->ciphertext[i] = static_cast<std::uint8_t>((static_cast<std::size_t>(n) * 131 + i * i * 7 + i * 29 + 77) >> (i % 3));
+    p.envelope->ciphertext[i] =
+        static_cast<std::uint8_t>((static_cast<std::size_t>(n) * 131 + i * i * 7 + i * 29 + 77) >> (i % 3));
   }
   p.emv.assign(120, 0x9F);
   return p;
@@ -118,11 +125,11 @@ inline void answer(Payment& p, Status status) {
   p.reportable = status == Status::Declined || status == Status::Expired || status == Status::RequiresReview;
 }
 
-#define ND_OK(expression)                                                                        \
-  do {                                                                                           \
-    const auto nd_result = (expression);                                                         \
-    ASSERT_TRUE(nd_result) << errc_name(nd_result.error().code) << ": " << nd_result.error().text \
-                           << " native " << nd_result.error().native;                            \
+#define ND_OK(expression)                                                                                       \
+  do {                                                                                                          \
+    const auto nd_result = (expression);                                                                        \
+    ASSERT_TRUE(nd_result) << errc_name(nd_result.error().code) << ": " << nd_result.error().text << " native " \
+                           << nd_result.error().native;                                                         \
   } while (false)
 
 inline void put_all(SqlCipherStore& store, const std::vector<Payment>& payments) {

@@ -422,8 +422,8 @@ TEST_F(Forwarding, APersonEndsTheRetries) {
   bench.policy.decline_retries = {.enabled = true, .max_per_day = 1, .max_per_30_days = 5};
   const auto all = store(3);
   for (const std::string& id : all) {
-    bench.plan[id] = always(200, R"({"payment":")" + id +
-                                     R"(","outcome":"declined","response_code":"51","reason":"x","category":"soft"})");
+    bench.plan[id] = always(
+        200, R"({"payment":")" + id + R"(","outcome":"declined","response_code":"51","reason":"x","category":"soft"})");
   }
   bench.online();
   EXPECT_EQ(bench.cancel(all[0]).text(), "declined") << "that is what the acquirer said";

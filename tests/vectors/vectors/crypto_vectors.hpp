@@ -11,8 +11,8 @@
 
 #include <gtest/gtest.h>
 
-#include "nightdrop/encoding.hpp"
 #include "json/json.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::vectors {
 

@@ -9,11 +9,11 @@
 #include "emv/cryptogram.hpp"
 #include "emv/dictionary.hpp"
 #include "emv/dol.hpp"
-#include "nightdrop/encoding.hpp"
 #include "emv/pan.hpp"
 #include "emv/tlv.hpp"
 #include "emv/track2.hpp"
 #include "json/json.hpp"
+#include "nightdrop/encoding.hpp"
 
 namespace nightdrop::emv {
 namespace {
@@ -105,8 +105,9 @@ TEST(EmvVectors, GenerateAc) {
     EXPECT_EQ(hex_upper(std::array{result->cid}), text(vector["cid"]));
     constexpr std::array names{"AAC", "TC", "ARQC", "RFU"};
     EXPECT_EQ(names[static_cast<std::size_t>(result->type())], text(vector["type"]));
-    EXPECT_EQ(hex_upper(std::array{static_cast<std::uint8_t>(result->atc >> 8U), static_cast<std::uint8_t>(result->atc)}),
-              text(vector["atc"]));
+    EXPECT_EQ(
+        hex_upper(std::array{static_cast<std::uint8_t>(result->atc >> 8U), static_cast<std::uint8_t>(result->atc)}),
+        text(vector["atc"]));
     EXPECT_EQ(result->ac ? hex_upper(*result->ac) : "", text(vector["ac"]));
     EXPECT_EQ(static_cast<std::int64_t>(result->signed_data_size), vector["sdad_length"].integer().value_or(0));
     EXPECT_EQ(hex_upper(result->iad), text(vector["iad"]));

@@ -97,8 +97,7 @@ TEST(PinBlockVectors, Formats0To3) {
                                                    bytes_of(pan))),
                   pin);
         break;
-      default:
-        FAIL() << "a format nobody knows";
+      default: FAIL() << "a format nobody knows";
     }
   }
   EXPECT_EQ(json["formats_0_to_3"].size(), 10u);
