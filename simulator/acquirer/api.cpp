@@ -141,7 +141,6 @@ std::string log_line(const ApiRequest& request, const std::vector<std::string>& 
 }  // namespace
 
 ApiReply Api::handle(const ApiRequest& request) {
-  const Traffic::Working working(traffic_);
   ++traffic_.requests;
   if (auto error = check_reader(request)) {
     ++traffic_.forbidden;

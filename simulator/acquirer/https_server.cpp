@@ -105,6 +105,7 @@ std::optional<std::string> HttpsServer::Inside::bind(const std::string& address,
 }
 
 void HttpsServer::Inside::handle(const httplib::Request& request, httplib::Response& response) {
+  const Traffic::Working working(traffic_);  // a delay counts too
   ApiRequest asked;
   asked.method = request.method;
   asked.path = request.path;
