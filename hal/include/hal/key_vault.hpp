@@ -112,11 +112,11 @@ class KeyVault {
 };
 
 // What a person is told of RolledBack, and by what the three are told apart.
-inline constexpr const char* older_queue_text =
+inline constexpr char older_queue_text[] =
     "the queue is an older copy than the vault has seen: payments that were stored since are missing from it";
-inline constexpr const char* older_vault_text =
+inline constexpr char older_vault_text[] =
     "the vault is an older copy than the queue has seen: keys that were spent since are in it again";
-inline constexpr const char* replaced_keys_text =
+inline constexpr char replaced_keys_text[] =
     "the vault is an older copy, of before its initial key was replaced: it can't go on and must be provisioned anew";
 
 }  // namespace nightdrop::hal
